@@ -1,0 +1,42 @@
+// What a user's bundle pays for `import { join } from "hearsay"`. simple-peer and its shims are counted apart
+// (an application may bring its own WebRTC), and what loads on first use is not in it.
+
+/** Leaves `import()` alone, so that only what is loaded at once is counted. */
+const leaveDynamicImports = {
+  name: "leave-dynamic-imports",
+  setup(build) {
+    build.onResolve({ filter: /./ }, ({ kind }) =>
+      kind === "dynamic-import" ? { external: true } : undefined,
+    );
+  },
+};
+
+const bundle = (config, plugins) => ({
+  ...config,
+  format: "esm",
+  platform: "browser",
+  conditions: ["browser", "import"],
+  plugins: [...(config.plugins ?? []), ...plugins],
+});
+
+const common = {
+  path: "dist/src/index.browser.js",
+  import: "{ join }",
+  ignore: ["simple-peer", "events"],
+  gzip: true,
+};
+
+export default [
+  {
+    ...common,
+    name: "join",
+    limit: "40 kB",
+    modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
+  },
+  {
+    ...common,
+    name: "join and all that loads on first use",
+    limit: "75 kB",
+    modifyEsbuildConfig: (config) => bundle(config, []),
+  },
+];
