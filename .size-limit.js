@@ -1,4 +1,4 @@
-// What a user's bundle pays for `import { join } from "hearsay"`. simple-peer and its shims are counted apart
+// What a user's bundle pays for `import { join } from "hearsay"`. simple-peer is counted apart
 // (an application may bring its own WebRTC), and what loads on first use is not in it.
 
 /** Leaves `import()` alone, so that only what is loaded at once is counted. */
@@ -22,7 +22,7 @@ const bundle = (config, plugins) => ({
 const common = {
   path: "dist/src/index.browser.js",
   import: "{ join }",
-  ignore: ["simple-peer", "events"],
+  ignore: ["simple-peer"],
   gzip: true,
 };
 
