@@ -1,0 +1,112 @@
+/**
+ * The contract between the runtime and anything that can carry frames between two members.
+ *
+ * A transport makes links. Every link has the same two lanes, whatever carries it:
+ *
+ * | lane     | order   | loss    | size of one frame          |
+ * |----------|---------|---------|----------------------------|
+ * | reliable | kept    | none    | up to {@link FRAME_BYTES_MAX}    |
+ * | datagram | not kept| allowed | up to {@link DATAGRAM_BYTES_MAX} |
+ *
+ * Frames keep their boundaries: what is one `send` here is one `frame` there.
+ * An adapter never throws for what the network or the other end does: that becomes `close(reason)`.
+ * It throws `RangeError` for a frame over the lane's size, because that is the caller's bug.
+ * Handlers are never called from inside `connect`, `signal`, `send` or `close`: a caller need not fear
+ * to be entered twice.
+ */
+
+export type Lane = "reliable" | "datagram";
+
+/** The largest frame of the reliable lane, in bytes. An adapter may cut it for the wire. */
+export const FRAME_BYTES_MAX = 65_536;
+
+/** The largest frame of the datagram lane, in bytes: fits one UDP packet of a 1,280-byte path. */
+export const DATAGRAM_BYTES_MAX = 1_100;
+
+/** Why a link ended, or never opened. `code` is stable; `message` is for people. */
+export interface CloseReason {
+  readonly code: /** We closed it. */
+    | "local"
+    /** The other end closed it. */
+    | "remote"
+    /** It did not open within its time. */
+    | "timeout"
+    /** The connection broke, or never could be made (ICE failed, socket error). */
+    | "failed"
+    /** The other end sent what this transport cannot mean: bad framing, oversized frame. */
+    | "protocol"
+    /** This runtime cannot open links of this kind (no WebRTC here, dials exhausted). */
+    | "unsupported";
+  readonly message: string;
+}
+
+export interface LinkHandlers {
+  /** Signalling for the other end. Opaque, ≤ 16 KiB each; the carrier may delay, reorder or lose it. */
+  signal(payload: Uint8Array): void;
+  /** Both lanes can carry frames. Called once, before any `frame`. */
+  open(): void;
+  /** A whole frame came in. The bytes belong to the receiver: the adapter never touches them again. */
+  frame(lane: Lane, bytes: Uint8Array): void;
+  /**
+   * `bytes` of reliable frames handed to `send` have left the local buffer since the last call.
+   * Over the life of an open link the sum equals all bytes sent on the reliable lane.
+   */
+  drain(bytes: number): void;
+  /** The end, called exactly once; nothing is called after it. */
+  close(reason: CloseReason): void;
+}
+
+export interface Link {
+  readonly state: "opening" | "open" | "closed";
+  /**
+   * Names this very channel: the same bytes at both ends, and at no other pair of ends. Empty until open.
+   * A handshake mixes it in, so that nobody can sit between two channels and pass it through.
+   */
+  readonly binding: Uint8Array;
+  /** Feeds signalling from the other end. Malformed or late payloads change nothing and never throw. */
+  signal(payload: Uint8Array): void;
+  /**
+   * Reliable: queued in order; the caller watches `drain` and bounds what is in flight.
+   * Datagram: sent now or dropped when the lane is congested.
+   * On a link that is not open the frame is dropped: a `close` has come or will come.
+   * The bytes are the link's from then on: do not change them.
+   * @throws RangeError for a frame over the size of its lane
+   */
+  send(lane: Lane, frame: Uint8Array): void;
+  /** Ends the link. What was handed to `send` just before is still given a chance to leave. Idempotent. */
+  close(): void;
+  /** Best known round trip of the transport itself in ms, or undefined. For diagnosis only. */
+  stats(): LinkStats;
+}
+
+export interface LinkStats {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly sentFrames: number;
+  readonly receivedFrames: number;
+  /** Reliable bytes handed over and not yet drained. */
+  readonly bufferedBytes: number;
+  readonly droppedDatagrams: number;
+}
+
+export interface ConnectOptions {
+  /** Exactly one end of a link initiates (makes the offer). */
+  readonly initiator: boolean;
+  /**
+   * false: one single signal that carries everything (for invitations, which people carry by hand),
+   * and no time-out for opening unless `openTimeoutMs` says one. Default true.
+   */
+  readonly trickle?: boolean;
+  /** Gives the link up with `timeout` when it has not opened by then. Default 15,000; 0 means never. */
+  readonly openTimeoutMs?: number;
+}
+
+export interface Transport {
+  /** A short name, shown to users: `webrtc`, `udp`, `memory`. */
+  readonly kind: string;
+  /** True where making the offer is slow (Firefox takes a second): then the other side should offer. */
+  readonly slowOfferer: boolean;
+  connect(options: ConnectOptions, handlers: LinkHandlers): Link;
+  /** Closes every link and frees everything, so that a process can exit. Idempotent. */
+  close(): void;
+}

@@ -1,0 +1,307 @@
+import { FrameReader, FrameWriter } from "./framing.ts";
+import {
+  type CloseReason,
+  type ConnectOptions,
+  DATAGRAM_BYTES_MAX,
+  FRAME_BYTES_MAX,
+  type Lane,
+  type Link,
+  type LinkHandlers,
+  type LinkStats,
+} from "./transport.ts";
+import { Negotiation } from "./webrtc-negotiation.ts";
+import { Outlet } from "./webrtc-outlet.ts";
+import type {
+  DataChannel,
+  SimplePeer,
+  SimplePeerConstructor,
+  WebRtcImplementation,
+} from "./webrtc-shapes.ts";
+
+/** Bytes that the reliable channel may hold. Above 16 MiB implementations throw or lose messages. */
+const CHANNEL_BYTES_MAX = 262_144;
+/** Where a browser tells that the channel wants more. */
+const CHANNEL_BYTES_LOW = 131_072;
+/** A datagram that would wait behind more than this is dropped: it would come too late to mean anything. */
+const DATAGRAM_CHANNEL_BYTES_MAX = 65_536;
+/** What a closing link still hands over at most, and how long it then waits for it to leave. */
+const FLUSH_BYTES_MAX = 1_048_576;
+const FLUSH_MS = 50;
+
+const OPEN_TIMEOUT_MS = 15_000;
+
+/** Both channels are agreed on beforehand, so a stranger cannot slip in one of its own. */
+const RELIABLE_CHANNEL = { negotiated: true, id: 2, ordered: true };
+const DATAGRAM_CHANNEL = { negotiated: true, id: 3, ordered: false, maxRetransmits: 0 };
+
+/** What links of one transport share. */
+export interface LinkHost {
+  readonly wrtc: WebRtcImplementation;
+  readonly configuration: object;
+  simplePeer(): Promise<SimplePeerConstructor>;
+  /** Calls `look` every few ms until it returns false. */
+  poll(look: () => boolean): void;
+  /** The link holds no connection any more. */
+  released(link: WebRtcLink): void;
+}
+
+/** One connection with its two channels. */
+export class WebRtcLink implements Link {
+  readonly #host: LinkHost;
+  readonly #handlers: LinkHandlers;
+  readonly #negotiation: Negotiation;
+  readonly #initiator: boolean;
+  readonly #trickle: boolean;
+  readonly #writer = new FrameWriter();
+  readonly #reader = new FrameReader((frame) => this.#deliver("reliable", frame));
+  #state: Link["state"] = "opening";
+  #peer: SimplePeer | undefined;
+  #reliable: Outlet | undefined;
+  #datagram: Outlet | undefined;
+  #openTimer: ReturnType<typeof setTimeout> | undefined;
+  #flushTimer: ReturnType<typeof setTimeout> | undefined;
+  #pumpDue = false;
+  #waiting = false;
+  #sentBytes = 0;
+  #receivedBytes = 0;
+  #sentFrames = 0;
+  #receivedFrames = 0;
+  #droppedDatagrams = 0;
+
+  constructor(host: LinkHost, options: ConnectOptions, handlers: LinkHandlers) {
+    this.#host = host;
+    this.#handlers = handlers;
+    this.#initiator = options.initiator;
+    this.#trickle = options.trickle ?? true;
+    this.#negotiation = new Negotiation({
+      initiator: options.initiator,
+      trickle: this.#trickle,
+      wrtc: host.wrtc,
+      emit: (payload) => this.#state !== "closed" && handlers.signal(payload),
+      fail: (message) => this.#end({ code: "failed", message }),
+    });
+    const openTimeoutMs = options.openTimeoutMs ?? (this.#trickle ? OPEN_TIMEOUT_MS : 0);
+    if (openTimeoutMs > 0) {
+      const message = `no connection within ${openTimeoutMs} ms: the other end did not answer, or no path leads to it (a TURN server in iceServers may give one)`;
+      const expire = () => this.#end({ code: "timeout", message });
+      this.#openTimer = setTimeout(expire, openTimeoutMs);
+    }
+    void this.#start();
+  }
+
+  get state(): Link["state"] {
+    return this.#state;
+  }
+
+  get binding(): Uint8Array {
+    return this.#state === "opening" ? new Uint8Array() : this.#negotiation.binding;
+  }
+
+  signal(payload: Uint8Array): void {
+    if (this.#state !== "closed") this.#negotiation.receive(payload);
+  }
+
+  send(lane: Lane, frame: Uint8Array): void {
+    const bytesMax = lane === "reliable" ? FRAME_BYTES_MAX : DATAGRAM_BYTES_MAX;
+    if (frame.length > bytesMax) {
+      throw new RangeError(
+        `a ${lane} frame has at most ${bytesMax} bytes, this one has ${frame.length}: cut it up`,
+      );
+    }
+    if (this.#state !== "open") return;
+    if (lane === "datagram" && !this.#datagram?.send(frame)) {
+      this.#droppedDatagrams++;
+      return;
+    }
+    this.#sentFrames++;
+    this.#sentBytes += frame.length;
+    if (lane === "reliable") {
+      this.#writer.push(frame);
+      this.#pumpSoon();
+    }
+  }
+
+  close(): void {
+    this.#end({ code: "local", message: "closed by this end" });
+  }
+
+  stats(): LinkStats {
+    return {
+      sentBytes: this.#sentBytes,
+      receivedBytes: this.#receivedBytes,
+      sentFrames: this.#sentFrames,
+      receivedFrames: this.#receivedFrames,
+      bufferedBytes: this.#writer.queuedBytes,
+      droppedDatagrams: this.#droppedDatagrams,
+    };
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const Peer = await this.#host.simplePeer();
+      if (this.#state === "closed") return;
+      const peer = new Peer({
+        initiator: this.#initiator,
+        trickle: this.#trickle,
+        wrtc: this.#host.wrtc,
+        config: this.#host.configuration,
+        channelConfig: RELIABLE_CHANNEL,
+      });
+      this.#peer = peer;
+      peer.on("error", (error) => this.#end(reasonOf(error)));
+      peer.on("close", () => this.#onPeerClose());
+      const datagram = peer._pc?.createDataChannel("datagram", DATAGRAM_CHANNEL);
+      if (peer._channel === undefined || datagram === undefined) return; // its error is on the way
+      this.#setUpChannels(peer._channel, datagram);
+      this.#negotiation.attach(peer);
+    } catch (error) {
+      this.#end({ code: "unsupported", message: `no WebRTC connection can be made: ${error}` });
+    }
+  }
+
+  /** simple-peer would pass messages through a stream; taking its handlers' place spares that. */
+  #setUpChannels(reliable: DataChannel, datagram: DataChannel): void {
+    this.#reliable = new Outlet(reliable, CHANNEL_BYTES_MAX);
+    this.#datagram = new Outlet(datagram, DATAGRAM_CHANNEL_BYTES_MAX);
+    reliable.onmessage = ({ data }) => this.#onChunk(data);
+    datagram.binaryType = "arraybuffer";
+    datagram.onmessage = ({ data }) => this.#onDatagram(data);
+    if (typeof reliable.bufferedAmountLowThreshold === "number") {
+      reliable.bufferedAmountLowThreshold = CHANNEL_BYTES_LOW;
+      reliable.onbufferedamountlow = () => {
+        if (this.#state === "open") this.#pump();
+      };
+    }
+    const openWhenBothAre = () => {
+      if (reliable.readyState === "open" && datagram.readyState === "open") this.#open();
+    };
+    reliable.onopen = openWhenBothAre;
+    datagram.onopen = openWhenBothAre;
+    openWhenBothAre();
+  }
+
+  #open(): void {
+    if (this.#state !== "opening") return;
+    this.#state = "open";
+    clearTimeout(this.#openTimer);
+    this.#handlers.open();
+  }
+
+  #onChunk(data: unknown): void {
+    // A message can overtake the event that says its channel is open.
+    this.#open();
+    const broken =
+      data instanceof ArrayBuffer
+        ? this.#reader.push(new Uint8Array(data))
+        : "a text message came, frames are binary";
+    if (broken !== undefined) this.#end({ code: "protocol", message: broken });
+  }
+
+  #onDatagram(data: unknown): void {
+    if (!(data instanceof ArrayBuffer) || data.byteLength > DATAGRAM_BYTES_MAX) {
+      this.#end({ code: "protocol", message: "a datagram came that is text or too large" });
+    } else if (this.#state === "open") {
+      this.#deliver("datagram", new Uint8Array(data));
+    }
+  }
+
+  #deliver(lane: Lane, frame: Uint8Array): void {
+    if (this.#state !== "open") return;
+    this.#receivedFrames++;
+    this.#receivedBytes += frame.length;
+    this.#handlers.frame(lane, frame);
+  }
+
+  /** After the current tick, so that what it still sends goes out in the same chunk. */
+  #pumpSoon(): void {
+    if (this.#pumpDue || this.#waiting) return;
+    this.#pumpDue = true;
+    queueMicrotask(() => {
+      this.#pumpDue = false;
+      if (this.#state === "open") this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const drained = this.#handOver();
+    const wasWaiting = this.#waiting;
+    this.#waiting = !this.#writer.empty;
+    if (this.#waiting && !wasWaiting && !this.#reliable?.tellsWhenLow) {
+      this.#host.poll(() => this.#state === "open" && this.#pumpAgain());
+    }
+    if (drained > 0) this.#handlers.drain(drained);
+  }
+
+  #pumpAgain(): boolean {
+    this.#pump();
+    return this.#waiting;
+  }
+
+  #handOver(): number {
+    let drained = 0;
+    while (this.#reliable?.hasRoom) {
+      const chunk = this.#writer.next();
+      if (chunk === undefined) break;
+      // When it fails the channel is closing, and the news of that is on the way.
+      if (!this.#reliable.send(chunk.bytes)) break;
+      drained += chunk.frameBytes;
+    }
+    return drained;
+  }
+
+  #onPeerClose(): void {
+    const message =
+      this.#state === "open"
+        ? "the other end closed the connection"
+        : "the connection ended before it was open";
+    this.#end({ code: this.#state === "open" ? "remote" : "failed", message });
+    this.#release();
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#state === "closed") return;
+    const wasOpen = this.#state === "open";
+    this.#state = "closed";
+    clearTimeout(this.#openTimer);
+    this.#negotiation.stop();
+    if (wasOpen && reason.code === "local") this.#flush();
+    else this.#release();
+    queueMicrotask(() => this.#handlers.close(reason));
+  }
+
+  /** A channel that closes first sends what it holds; the connection waits for that, but not for long. */
+  #flush(): void {
+    this.#reliable?.widen(FLUSH_BYTES_MAX);
+    this.#handOver();
+    this.#reliable?.close();
+    this.#flushTimer = setTimeout(() => this.#release(), FLUSH_MS);
+  }
+
+  #release(): void {
+    const peer = this.#peer;
+    clearTimeout(this.#flushTimer);
+    this.#writer.clear();
+    this.#peer = undefined;
+    this.#reliable = undefined;
+    this.#datagram = undefined;
+    if (peer?._iceCompleteTimer) clearTimeout(peer._iceCompleteTimer);
+    peer?.destroy();
+    this.#host.released(this);
+  }
+}
+
+function reasonOf(error: Error & { readonly code?: string }): CloseReason {
+  const { code = "", message } = error;
+  if (code === "ERR_PC_CONSTRUCTOR") {
+    const remedy =
+      "too many connections in this page's life? Reload it, or lower dialsPerMinuteMax";
+    return {
+      code: "unsupported",
+      message: `no WebRTC connection can be made (${message}): ${remedy}`,
+    };
+  }
+  // Chromium calls it an abort when the other end closes.
+  if (/user-initiated abort/i.test(message)) return { code: "remote", message };
+  if (code === "ERR_SET_REMOTE_DESCRIPTION") return { code: "protocol", message };
+  return { code: "failed", message };
+}
