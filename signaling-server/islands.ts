@@ -8,7 +8,7 @@
  * meets once in that time. Both which member asks and whom it is told of take turns too.
  */
 
-import { takeTurns, type Turn } from "./turns.ts";
+import { type Turn, takeTurns } from "./turns.ts";
 
 export interface IslandsOptions {
   /** How long two islands stand side by side before they are introduced. Milliseconds. */

@@ -88,7 +88,8 @@ export class Lobby {
     this.#rooms.leave(session);
     const socket = session.number;
     if (!refusal) this.#log({ level: "info", event: "closed", socket });
-    else if (refusal.code === CloseCode.goingAway) this.#log({ level: "info", event: "sent away", socket });
+    else if (refusal.code === CloseCode.goingAway)
+      this.#log({ level: "info", event: "sent away", socket });
     else this.#log({ level: "warn", event: "cut", socket, ...refusal });
   }
 

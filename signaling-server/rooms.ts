@@ -7,7 +7,7 @@
 
 import { CloseCode, type Refusal, type ServerMessage } from "../src/signaling/protocol.ts";
 import { Islands, type IslandsOptions } from "./islands.ts";
-import { takeTurns, type Turn } from "./turns.ts";
+import { type Turn, takeTurns } from "./turns.ts";
 
 export interface RoomsOptions extends IslandsOptions {
   /** Clusters at a time. */
@@ -21,7 +21,12 @@ export interface RoomsOptions extends IslandsOptions {
 /** What the caller has to do, in this order. */
 export type Effect<Session> =
   | { readonly type: "send"; readonly to: Session; readonly message: ServerMessage }
-  | { readonly type: "relay"; readonly to: Session; readonly from: string; readonly packet: Uint8Array }
+  | {
+      readonly type: "relay";
+      readonly to: Session;
+      readonly from: string;
+      readonly packet: Uint8Array;
+    }
   | { readonly type: "close"; readonly session: Session; readonly refusal: Refusal };
 
 interface Room<Session> {

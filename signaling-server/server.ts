@@ -81,10 +81,16 @@ class NodeSignalingServer implements SignalingServer {
     this.#startedAt = this.#now();
     this.#files = options.staticDir === undefined ? undefined : staticFiles(options.staticDir);
     this.#lobby = new Lobby(this.#limits, this.#now, (entry) => this.#log(entry));
-    this.#sockets = new WebSocketServer({ noServer: true, WebSocket: MemberSocket, ...this.#frameLimits() });
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      WebSocket: MemberSocket,
+      ...this.#frameLimits(),
+    });
     this.#http = createServer((request, response) => this.#onRequest(request, response));
     this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
-    this.#http.on("error", (error) => this.#log({ level: "warn", event: "error", reason: error.message }));
+    this.#http.on("error", (error) =>
+      this.#log({ level: "warn", event: "error", reason: error.message }),
+    );
     // Whoever opens connections and says nothing holds them for a moment only.
     this.#http.headersTimeout = 10_000;
     this.#http.requestTimeout = 20_000;
@@ -121,7 +127,8 @@ class NodeSignalingServer implements SignalingServer {
   }
 
   async #listen(): Promise<SignalingServer> {
-    if (this.#closing) throw new HearsayError("server:closed", "this server was closed: create another one");
+    if (this.#closing)
+      throw new HearsayError("server:closed", "this server was closed: create another one");
     const { port = 8080, host = ANY_HOST } = this.#options;
     try {
       await bind(this.#http, port, host);

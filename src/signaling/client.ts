@@ -147,12 +147,21 @@ class ReconnectingClient implements SignalingClient {
   #connect(): void {
     this.#cancelRetry();
     this.#state = "connecting";
-    const { url, id, WebSocket, connectMs = 10_000, silenceMs = 1.5 * SIGNALING_PING_MS } = this.#options;
+    const {
+      url,
+      id,
+      WebSocket,
+      connectMs = 10_000,
+      silenceMs = 1.5 * SIGNALING_PING_MS,
+    } = this.#options;
     const island = this.#island;
     const limits = { connectMs, silenceMs, setTimer: this.#setTimer, now: this.#now };
     this.#islandTold = island;
     try {
-      this.#connection = new Connection({ url, id, island, WebSocket, ...limits }, this.#handlers());
+      this.#connection = new Connection(
+        { url, id, island, WebSocket, ...limits },
+        this.#handlers(),
+      );
     } catch (cause) {
       const remedy = "a page that came over https connects by wss:// only";
       throw new HearsayError("signaling:bad-url", `cannot connect to ${url}: ${remedy}`, { cause });
@@ -203,12 +212,18 @@ class ReconnectingClient implements SignalingClient {
 
 function checkUrl(text: string): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const cluster = url && /^wss?:$/.test(url.protocol) && parseClusterPath(url.pathname);
-  if (!cluster || !cluster.ok || url.hash !== "") {
-    const example = "a signaling server's URL looks like ws://localhost:8080/my-cluster";
-    const problem = cluster && !cluster.ok ? `: ${cluster.refusal.reason}` : "";
-    throw new HearsayError("signaling:bad-url", example + problem);
+  const problem = url ? problemOf(url) : "this is no URL";
+  if (problem !== undefined) {
+    const example = "a signaling server is named like ws://localhost:8080/my-cluster";
+    throw new HearsayError("signaling:bad-url", `${text}: ${problem}; ${example}`);
   }
+}
+
+function problemOf(url: URL): string | undefined {
+  if (!/^wss?:$/.test(url.protocol)) return "the URL starts with ws:// or wss://";
+  if (url.hash !== "") return "the URL has no part after #";
+  const cluster = parseClusterPath(url.pathname);
+  return cluster.ok ? undefined : cluster.refusal.reason;
 }
 
 function platformTimer(task: () => void, ms: number): () => void {
