@@ -149,14 +149,23 @@ export class Connection {
 
   #receive(data: unknown): void {
     if (this.#ended) return;
-    const bytes = data instanceof ArrayBuffer ? data.byteLength : String(data).length;
+    if (typeof data === "string") {
+      if (this.#take(data.length)) this.#onText(data);
+    } else if (data instanceof ArrayBuffer) {
+      if (this.#take(data.byteLength)) this.#onFrame(new Uint8Array(data));
+    } else {
+      this.#cut(CloseCode.malformed, "the server sent neither text nor bytes");
+    }
+  }
+
+  /** Something came: the server lives. False if it is too much. */
+  #take(bytes: number): boolean {
     if (!this.#taken.take(bytes, this.#options.now())) {
-      return this.#cut(CloseCode.flood, "the server sends more than we take");
+      this.#cut(CloseCode.flood, "the server sends more than we take");
+      return false;
     }
     if (this.#welcomed) this.#listen();
-    if (typeof data === "string") this.#onText(data);
-    else if (data instanceof ArrayBuffer) this.#onFrame(new Uint8Array(data));
-    else this.#cut(CloseCode.malformed, "the server sent neither text nor bytes");
+    return true;
   }
 
   #onText(text: string): void {

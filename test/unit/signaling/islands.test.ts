@@ -69,6 +69,17 @@ describe("islands", () => {
     expect(meetings(islands, 22_000)).toHaveLength(1);
   });
 
+  test("two whose turns come at different times go on meeting every 10 s", () => {
+    const islands = world({ a: ["a"], b: ["b"] });
+    islands.report(memberOf("c"), "c", 5_000);
+    const met: string[] = [];
+    for (let now = 10_000; now <= 50_000; now += 1_000) {
+      if (now === 16_000) islands.leave(memberOf("b"));
+      met.push(...meetings(islands, now).map((text) => `${now / 1_000}: ${text}`));
+    }
+    expect(met).toEqual(["10: a→b", "15: c→a", "25: c→a", "35: c→a", "45: c→a"]);
+  });
+
   test("with a pair that never meets, the others of that round still join", () => {
     const islands = world({ a: ["a"], b: ["b"], c: ["c"], d: ["d"] });
     const rounds = [1, 2, 3].flatMap((round) => meetings(islands, round * 10_000));
