@@ -14,7 +14,7 @@ export function hostileSignals(real: readonly Uint8Array[], count: number, seed 
 
   const change: (() => Uint8Array)[] = [
     () => noise(below(300)),
-    () => noise(below(4) === 0 ? 70_000 : 20),
+    () => new Uint8Array(70_000).fill(below(256)),
     () => text('{"type":"offer","sdp":"v=0\\r\\n"}'),
     () => sample().slice(0, below(sample().length + 1)),
     () => text(lines(sample()).reverse().join("\n")),
