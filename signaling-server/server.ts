@@ -154,7 +154,10 @@ class NodeSignalingServer implements SignalingServer {
       for (const socket of this.#sockets.clients) socket.terminate();
       this.#http.closeAllConnections();
     }, graceMs);
-    await new Promise((closed) => this.#http.close(closed));
+    await Promise.all([
+      new Promise((closed) => this.#http.close(closed)),
+      new Promise((closed) => this.#sockets.close(closed)),
+    ]);
     clearTimeout(deadline);
     this.#log({ level: "info", event: "stopped" });
   }
@@ -200,6 +203,8 @@ class NodeSignalingServer implements SignalingServer {
       maxFragments: 64,
       maxBufferedChunks: 1_024,
       closeTimeout: this.#limits.farewellMs,
+      // A flood of pings ends as any other flood, with a reason.
+      maxPendingAutoPongs: 0,
     };
   }
 
