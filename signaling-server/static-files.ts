@@ -81,7 +81,6 @@ function segmentsOf(url: string): string[] | undefined {
   } catch {
     return undefined;
   }
-  if (!path.startsWith("/")) return undefined;
   const segments = (path.endsWith("/") ? `${path}index.html` : path).slice(1).split("/");
   const harmless = segments.every((name) => /^[^.\\:\p{Cc}][^\\:\p{Cc}]*$/u.test(name));
   return harmless ? segments : undefined;

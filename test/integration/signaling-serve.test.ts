@@ -1,0 +1,101 @@
+// The signaling server as a program: its arguments, what it prints, and how signals end it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { CloseCode } from "../../src/signaling/protocol.ts";
+import { Inbox, join, startServer, within } from "./signaling-support.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+interface Program {
+  readonly child: ChildProcess;
+  /** All that it has printed so far. */
+  output(): string;
+  /** Waits until its output matches. */
+  prints(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly exited: Promise<number | null>;
+}
+
+function run(...args: string[]): Program {
+  const main = ["--import", "tsx", "signaling-server/main.ts"];
+  const child = spawn(process.execPath, [...main, ...args], { cwd: root });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const pieces = new Inbox<unknown>("output of the program");
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data) => {
+      output += data;
+      pieces.put(data);
+    });
+  }
+  return {
+    child,
+    output: () => output,
+    exited: new Promise((resolve) => child.once("close", resolve)),
+    async prints(pattern) {
+      for (;;) {
+        const match = pattern.exec(output);
+        if (match) return match;
+        await pieces.next();
+      }
+    },
+  };
+}
+
+const ready = /members connect to {2}(ws:\/\/localhost:(\d+))\/CLUSTER\n/;
+
+test.each(["SIGTERM", "SIGINT"] as const)(
+  "serves until %s, then takes its leave",
+  async (signal) => {
+    const program = run("--port", "0");
+    const [, url] = await program.prints(ready);
+    const member = await join(`${url}/demo`);
+    program.child.kill(signal);
+    expect((await within("the end", member.closed)).code).toBe(CloseCode.goingAway);
+    expect(await within("the exit", program.exited)).toBe(0);
+  },
+);
+
+test("a second signal does not wait for those who do not go", async () => {
+  const program = run("--port", "0", "--log");
+  const [, url] = await program.prints(ready);
+  const stuck = await join(`${url}/demo`);
+  stuck.socket.pause();
+  program.child.kill("SIGINT");
+  await program.prints(/"event":"sent away"/);
+  program.child.kill("SIGINT");
+  expect(await within("the exit", program.exited)).not.toBe(0);
+});
+
+test("serves a page and says where", async () => {
+  const program = run("--port", "0", "--host", "127.0.0.1", "--demo", "docs");
+  const [, url] = await program.prints(/the page is at {6}(http:\/\/127\.0\.0\.1:\d+)\/\n/);
+  expect((await fetch(`${url}/dependencies.md`)).status).toBe(200);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+});
+
+test("the log is lines of JSON", async () => {
+  const program = run("--port", "0", "--log");
+  const [, line] = await program.prints(/^(\{.*"listening".*\})$/m);
+  expect(JSON.parse(line as string)).toMatchObject({ level: "info", event: "listening" });
+});
+
+test.each([
+  [["--port", "http"], 2, /a port is a number from 0 to 65535(?:.|\n)*Usage/],
+  [["--port", "65536"], 2, /a port is a number/],
+  [["--prot", "1"], 2, /--prot(?:.|\n)*Usage/],
+  [["extra"], 2, /extra(?:.|\n)*Usage/],
+  [["--demo", "no-such-folder", "--port", "0"], 1, /--demo no-such-folder: no such folder/],
+  [["--help"], 0, /^Usage: hearsay serve/],
+])("%j exits with %i", async (args, code, output) => {
+  const program = run(...args);
+  expect(await within("the exit", program.exited)).toBe(code);
+  expect(program.output()).toMatch(output);
+});
+
+test("a port in use is said in one line", async () => {
+  const server = await startServer();
+  const program = run("--port", `${server.port}`);
+  expect(await within("the exit", program.exited)).toBe(1);
+  expect(program.output()).toMatch(/^hearsay serve: port \d+ is in use: .*\n$/);
+});
