@@ -49,10 +49,7 @@ describe("a client", () => {
     expect(other.client.send(one.id, bytes("an offer"))).toBe(true);
     expect(await one.packets.next()).toEqual({ from: other.id, packet: "an offer" });
     other.client.close();
-    await within(
-      "the leave",
-      until(() => server.stats().members === 1),
-    );
+    await until("the leave", () => server.stats().members === 1);
     one.client.send(other.id, bytes("an answer"));
     expect(await one.gones.next()).toBe(other.id);
   });
@@ -70,8 +67,8 @@ describe("a client", () => {
   });
 
   test("answers pings, so that it stays while idle", async () => {
-    const server = await startServer({ limits: { pingMs: 40 } });
-    const { client, ups, downs } = start(urlOf(server), { silenceMs: 200 });
+    const server = await startServer({ limits: { pingMs: 300 } });
+    const { client, ups, downs } = start(urlOf(server), { silenceMs: 1_000 });
     await ups.next();
     const later = await join(urlOf(server));
     // A member that answers no ping is cut off after two of them; this one is longer there.
@@ -125,19 +122,16 @@ describe("a client", () => {
     await ups.next();
     client.pause();
     expect(await downs.next()).toMatchObject({ code: 1000, retryInMs: undefined });
-    await within(
-      "the leave",
-      until(() => server.stats().sockets === 0),
-    );
+    await until("the leave", () => server.stats().sockets === 0);
     client.resume();
     await ups.next();
     expect(server.stats().members).toBe(1);
   });
 
   test("finds out that a connection is dead though nothing closed it", async () => {
-    const server = await startServer({ limits: { pingMs: 50 } });
+    const server = await startServer({ limits: { pingMs: 200 } });
     const line = await startLine(server.port);
-    const { ups, downs } = start(`ws://127.0.0.1:${line.port}/demo`, { silenceMs: 250 });
+    const { ups, downs } = start(`ws://127.0.0.1:${line.port}/demo`, { silenceMs: 1_000 });
     await ups.next();
     line.goDead();
     expect(await downs.next()).toMatchObject({

@@ -156,7 +156,7 @@ describe("cut off, while others feel nothing", () => {
   ])("%s: %i", async (_, code, misdeed) => {
     const log: LogEntry[] = [];
     const server = await startServer({
-      limits: { helloMs: 100 },
+      limits: { helloMs: code === CloseCode.timeout ? 500 : 5_000 },
       logger: (entry) => log.push(entry),
     });
     const good = await pair(urlOf(server));
@@ -176,7 +176,7 @@ describe("cut off, while others feel nothing", () => {
   });
 
   test("a member that answers no ping", async () => {
-    const server = await startServer({ limits: { pingMs: 60 } });
+    const server = await startServer({ limits: { pingMs: 300 } });
     const good = await join(urlOf(server));
     const dead = await join(urlOf(server), { pongs: false });
     expect(await within("the cut-off", dead.closed)).toMatchObject({ code: CloseCode.timeout });
