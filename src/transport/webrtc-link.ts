@@ -24,9 +24,15 @@ const CHANNEL_BYTES_MAX = 262_144;
 const CHANNEL_BYTES_LOW = 131_072;
 /** A datagram that would wait behind more than this is dropped: it would come too late to mean anything. */
 const DATAGRAM_CHANNEL_BYTES_MAX = 65_536;
-/** What a closing link still hands over at most, and how long it then waits for it to leave. */
+/** What a closing link still hands over at most, and how long it then waits for the other end to have it. */
 const FLUSH_BYTES_MAX = 1_048_576;
-const FLUSH_MS = 50;
+const FLUSH_MS = 1_000;
+
+/**
+ * Ends the reliable lane, for chunks are never empty. The other end closes when it has come this far. Closing
+ * the channel would not do: what SCTP still holds is dropped then.
+ */
+const FAREWELL = new Uint8Array();
 
 const OPEN_TIMEOUT_MS = 15_000;
 
@@ -59,6 +65,7 @@ export class WebRtcLink implements Link {
   #reliable: Outlet | undefined;
   #datagram: Outlet | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
+  #flushMs = Number.POSITIVE_INFINITY;
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
   #pumpDue = false;
   #waiting = false;
@@ -78,13 +85,12 @@ export class WebRtcLink implements Link {
       trickle: this.#trickle,
       wrtc: host.wrtc,
       emit: (payload) => this.#state !== "closed" && handlers.signal(payload),
-      fail: (message) => this.#end({ code: "failed", message }),
+      fail: (message) => this.#fail("failed", message),
     });
     const openTimeoutMs = options.openTimeoutMs ?? (this.#trickle ? OPEN_TIMEOUT_MS : 0);
     if (openTimeoutMs > 0) {
       const message = `no connection within ${openTimeoutMs} ms: the other end did not answer, or no path leads to it (a TURN server in iceServers may give one)`;
-      const expire = () => this.#end({ code: "timeout", message });
-      this.#openTimer = setTimeout(expire, openTimeoutMs);
+      this.#openTimer = setTimeout(() => this.#fail("timeout", message), openTimeoutMs);
     }
     void this.#start();
   }
@@ -121,8 +127,17 @@ export class WebRtcLink implements Link {
     }
   }
 
-  close(): void {
-    this.#end({ code: "local", message: "closed by this end" });
+  /** @param flushMs how long what was sent may take to arrive; 0 where no timer will run any more */
+  close(flushMs: number = FLUSH_MS): void {
+    const message = "closed by this end";
+    if (this.#state === "opening") this.#fail("local", message);
+    if (this.#state === "open") this.#sayFarewell();
+    this.#end({ code: "local", message });
+    if (this.#peer === undefined || flushMs >= this.#flushMs) return;
+    this.#flushMs = flushMs;
+    clearTimeout(this.#flushTimer);
+    if (flushMs > 0) this.#flushTimer = setTimeout(() => this.#release(), flushMs);
+    else this.#release();
   }
 
   stats(): LinkStats {
@@ -148,14 +163,14 @@ export class WebRtcLink implements Link {
         channelConfig: RELIABLE_CHANNEL,
       });
       this.#peer = peer;
-      peer.on("error", (error) => this.#end(reasonOf(error)));
+      peer.on("error", (error) => this.#fail(...reasonOf(error)));
       peer.on("close", () => this.#onPeerClose());
       const datagram = peer._pc?.createDataChannel("datagram", DATAGRAM_CHANNEL);
       if (peer._channel === undefined || datagram === undefined) return; // its error is on the way
       this.#setUpChannels(peer._channel, datagram);
       this.#negotiation.attach(peer);
     } catch (error) {
-      this.#end({ code: "unsupported", message: `no WebRTC connection can be made: ${error}` });
+      this.#fail("unsupported", `no WebRTC connection can be made: ${error}`);
     }
   }
 
@@ -190,16 +205,18 @@ export class WebRtcLink implements Link {
   #onChunk(data: unknown): void {
     // A message can overtake the event that says its channel is open.
     this.#open();
-    const broken =
-      data instanceof ArrayBuffer
-        ? this.#reader.push(new Uint8Array(data))
-        : "a text message came, frames are binary";
-    if (broken !== undefined) this.#end({ code: "protocol", message: broken });
+    const chunk = data instanceof ArrayBuffer ? new Uint8Array(data) : undefined;
+    if (chunk?.length === 0) {
+      this.#fail("remote", "the other end closed the link");
+    } else if (this.#state === "open") {
+      const broken = chunk ? this.#reader.push(chunk) : "a text message came, frames are binary";
+      if (broken !== undefined) this.#fail("protocol", broken);
+    }
   }
 
   #onDatagram(data: unknown): void {
     if (!(data instanceof ArrayBuffer) || data.byteLength > DATAGRAM_BYTES_MAX) {
-      this.#end({ code: "protocol", message: "a datagram came that is text or too large" });
+      this.#fail("protocol", "a datagram came that is text or too large");
     } else if (this.#state === "open") {
       this.#deliver("datagram", new Uint8Array(data));
     }
@@ -237,9 +254,9 @@ export class WebRtcLink implements Link {
     return this.#waiting;
   }
 
-  #handOver(): number {
+  #handOver(bytesMax: number = Number.POSITIVE_INFINITY): number {
     let drained = 0;
-    while (this.#reliable?.hasRoom) {
+    while (drained < bytesMax && this.#reliable?.hasRoom) {
       const chunk = this.#writer.next();
       if (chunk === undefined) break;
       // When it fails the channel is closing, and the news of that is on the way.
@@ -249,34 +266,31 @@ export class WebRtcLink implements Link {
     return drained;
   }
 
+  #sayFarewell(): void {
+    this.#reliable?.widen(FLUSH_BYTES_MAX);
+    this.#handOver(FLUSH_BYTES_MAX);
+    this.#reliable?.send(FAREWELL);
+  }
+
   #onPeerClose(): void {
-    const message =
-      this.#state === "open"
-        ? "the other end closed the connection"
-        : "the connection ended before it was open";
-    this.#end({ code: this.#state === "open" ? "remote" : "failed", message });
+    if (this.#state === "open") this.#fail("remote", "the other end closed the connection");
+    else this.#fail("failed", "the connection ended before it was open");
+  }
+
+  #fail(code: CloseReason["code"], message: string): void {
+    this.#end({ code, message });
     this.#release();
   }
 
   #end(reason: CloseReason): void {
     if (this.#state === "closed") return;
-    const wasOpen = this.#state === "open";
     this.#state = "closed";
     clearTimeout(this.#openTimer);
     this.#negotiation.stop();
-    if (wasOpen && reason.code === "local") this.#flush();
-    else this.#release();
     queueMicrotask(() => this.#handlers.close(reason));
   }
 
-  /** A channel that closes first sends what it holds; the connection waits for that, but not for long. */
-  #flush(): void {
-    this.#reliable?.widen(FLUSH_BYTES_MAX);
-    this.#handOver();
-    this.#reliable?.close();
-    this.#flushTimer = setTimeout(() => this.#release(), FLUSH_MS);
-  }
-
+  /** Gives the connection up. simple-peer closes it in a microtask. */
   #release(): void {
     const peer = this.#peer;
     clearTimeout(this.#flushTimer);
@@ -290,18 +304,14 @@ export class WebRtcLink implements Link {
   }
 }
 
-function reasonOf(error: Error & { readonly code?: string }): CloseReason {
-  const { code = "", message } = error;
+function reasonOf(error: Error & { readonly code?: string }): [CloseReason["code"], string] {
+  const { code, message } = error;
   if (code === "ERR_PC_CONSTRUCTOR") {
-    const remedy =
-      "too many connections in this page's life? Reload it, or lower dialsPerMinuteMax";
-    return {
-      code: "unsupported",
-      message: `no WebRTC connection can be made (${message}): ${remedy}`,
-    };
+    const remedy = "too many in this page's life? Reload it, or lower dialsPerMinuteMax";
+    return ["unsupported", `no WebRTC connection can be made (${message}): ${remedy}`];
   }
   // Chromium calls it an abort when the other end closes.
-  if (/user-initiated abort/i.test(message)) return { code: "remote", message };
-  if (code === "ERR_SET_REMOTE_DESCRIPTION") return { code: "protocol", message };
-  return { code: "failed", message };
+  if (/user-initiated abort/i.test(message)) return ["remote", message];
+  if (code === "ERR_SET_REMOTE_DESCRIPTION") return ["protocol", message];
+  return ["failed", message];
 }

@@ -40,12 +40,4 @@ export class Outlet {
     this.#heldAtMost += bytes.length;
     return true;
   }
-
-  close(): void {
-    try {
-      this.#channel.close();
-    } catch {
-      // It is closed already.
-    }
-  }
 }

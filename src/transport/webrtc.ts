@@ -24,6 +24,9 @@ const MINUTE_MS = 60_000;
 /** In Node a channel does not tell when it has room again: how often it is asked while frames wait. */
 const POLL_MS = 2;
 
+/** How long a closing transport lets its links flush, in Node. A page that goes away runs no timer any more. */
+const CLOSE_FLUSH_MS = 50;
+
 /**
  * Links over WebRTC, between browsers, Node processes and both. Ends within one process work too.
  * Where there is no WebRTC, or a limit is reached, a link closes at once with `unsupported`.
@@ -62,7 +65,8 @@ class WebRtcTransport implements Transport {
 
   close(): void {
     this.#closed = true;
-    for (const link of this.#links) link.close();
+    const flushMs = "document" in globalThis ? 0 : CLOSE_FLUSH_MS;
+    for (const link of this.#links) link.close(flushMs);
   }
 
   #host(wrtc: WebRtcImplementation): LinkHost {
