@@ -2,6 +2,9 @@ import { patterned, samePattern } from "../../src/testing/expectations.ts";
 import { LinkEnd } from "../../src/testing/link-end.ts";
 import type { Lane, Transport } from "../../src/transport/transport.ts";
 
+/** A frame of this size is the last thing that a tab sends when it goes away. */
+export const LAST_WORDS_BYTES = 700;
+
 /** What may be asked of one end of a link, be it here or in a tab: arguments and results are plain. */
 export interface Party {
   begin(initiator: boolean): Promise<void>;

@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import wrtc from "wrtc";
 import { webrtcTransport } from "../../src/transport/webrtc.ts";
-import { type Party, party } from "../contract/webrtc-party.ts";
+import { LAST_WORDS_BYTES, type Party, party } from "../contract/webrtc-party.ts";
 import { launchOptions } from "../support/chromium.ts";
 
 const PAGE = fileURLToPath(new URL("../contract/webrtc-page.ts", import.meta.url));
@@ -128,7 +128,7 @@ describe("WebRTC to a tab that goes away", () => {
   test.each<[string, (page: Page) => Promise<unknown>]>([
     ["is closed", (page) => page.close()],
     ["goes to another page", (page) => page.goto("data:text/html,elsewhere")],
-  ])("notices when it %s", async (what, leave) => {
+  ])("notices when it %s, and hears its last words", async (what, leave) => {
     const [near, far] = [await node(), await tab()];
     await linked(near, far);
     const from = performance.now();
@@ -136,6 +136,7 @@ describe("WebRTC to a tab that goes away", () => {
     expect(await near.party.closed()).toBe("remote");
     const ms = performance.now() - from;
     await left;
+    await near.party.received("reliable", LAST_WORDS_BYTES);
     process.stdout.write(`the tab ${what}: noticed after ${ms.toFixed(0)} ms\n`);
     expect(ms).toBeLessThan(3_000);
   });
