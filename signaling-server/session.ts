@@ -87,11 +87,6 @@ export class Session {
     this.#socket.close(refusal.code, refusal.reason);
   }
 
-  /** Tears the connection down without a word. */
-  terminate(): void {
-    this.#socket.terminate();
-  }
-
   /** To be called about once a second: pings, and finds who is late. */
   tick(ping: string): void {
     const now = this.#now();

@@ -12,7 +12,7 @@ export interface Turn {
 }
 
 /** Somebody silent for longer has a ping unanswered: half as long again as the time between two pings. */
-export const FRESH_MS = 1.5 * SIGNALING_PING_MS;
+const FRESH_MS = 1.5 * SIGNALING_PING_MS;
 
 /**
  * The next `count`, those heard of lately first: one that has fallen silent is named only where there are not

@@ -61,7 +61,7 @@ export interface SignalingClient {
 }
 
 /** The code of `down` after {@link SignalingClient.pause}: the standard's "normal closure". */
-export const PAUSED: Refusal = { code: 1000, reason: "paused" };
+const PAUSED: Refusal = { code: 1000, reason: "paused" };
 
 /** Islands change often while many join at once. Milliseconds. */
 const ISLAND_EVERY_MS = 1_000;

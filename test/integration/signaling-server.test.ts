@@ -1,7 +1,7 @@
 // The signaling server over real sockets: who may come in, who meets whom, and who is cut off.
-import { connect } from "node:net";
+import { connect, Server } from "node:net";
 import { networkInterfaces } from "node:os";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import {
   createSignalingServer,
@@ -318,6 +318,25 @@ describe("addresses, row 11", () => {
     expect(six.peers).toEqual([four.id]);
     six.send(four.id, "across");
     expect((await four.packets.next()).packet).toBe("across");
+  });
+
+  test("a machine without IPv6 is served by IPv4, unless IPv6 was asked for", async () => {
+    const listen = vi.spyOn(Server.prototype, "listen");
+    const fail = function (this: Server): Server {
+      const error = Object.assign(new Error("no IPv6 here"), { code: "EAFNOSUPPORT" });
+      queueMicrotask(() => this.emit("error", error));
+      return this;
+    };
+    try {
+      listen.mockImplementationOnce(fail);
+      await join(urlOf(await startServer()));
+      expect(listen.mock.calls.at(-1)).toMatchObject([{ host: "0.0.0.0" }, {}]);
+      listen.mockImplementationOnce(fail);
+      const six = createSignalingServer({ port: 0, host: "::1" });
+      await expect(six.listen()).rejects.toMatchObject({ code: "server:listen" });
+    } finally {
+      listen.mockRestore();
+    }
   });
 
   test("one address only, if told so", async () => {
