@@ -1,0 +1,141 @@
+/**
+ * Every parameter of the core: unit, range, default and source. "Guess, unmeasured" is said where it is one.
+ */
+
+import { isMemberId, type MemberId } from "./lib/ids.ts";
+import { META_BYTES_MAX, NAME_BYTES_MAX } from "./wire/messages.ts";
+
+/** Who and where this member is: there are no defaults for these. */
+export interface Identity {
+  readonly id: MemberId;
+  /** Counts the starts of this identity: higher than at any start before. */
+  readonly generation: number;
+  /** The first 32 bits of the hash of the cluster's name. */
+  readonly clusterHash: number;
+  /** Seeds the generator. Any whole number; the same seed replays the same run. */
+  readonly seed: number;
+  readonly name: string;
+  readonly role: string;
+  readonly meta: Uint8Array;
+  /** Where this member can be dialled without an introduction. */
+  readonly addresses: readonly string[];
+  /** Making the offer is slow here (Firefox): let the other side. */
+  readonly slowOfferer: boolean;
+  /** A Node process: it keeps more links. */
+  readonly node: boolean;
+}
+
+interface Parameter {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Names carry their unit. `PARAMETERS[name].default` holds unless the configuration says otherwise. */
+export const PARAMETERS = {
+  /** Up to so many members everyone is linked with everyone. Source: design, bounded from 14 up. */
+  fullMeshMax: { default: 10, min: 2, max: 32 },
+  /** Links that a member seeks in a larger mesh. Source: percolation, 89 % reach at 70 % crashed. */
+  linksTarget: { default: 8, min: 2, max: 32 },
+  /** Links above the target before a request is refused. Source: design. */
+  linksSlack: { default: 2, min: 0, max: 16 },
+  /** Attempts at once. Source: Chromium's 500 connections in a page's life; guess, unmeasured. */
+  attemptsMax: { default: 4, min: 1, max: 32 },
+  /** An attempt without a link by then is over; above the transport's own 15 s. */
+  attemptTimeoutMs: { default: 20_000, min: 1_000, max: 120_000 },
+  /** How long a link request waits for its answer. Eight hops of 150 ms there and back, and one repetition. */
+  requestTimeoutMs: { default: 3_000, min: 100, max: 60_000 },
+  /** First pause before a member is asked for a link again; doubles up to the next one. */
+  retryMinMs: { default: 500, min: 10, max: 60_000 },
+  retryMaxMs: { default: 30_000, min: 100, max: 600_000 },
+  /** How often the overlay compares the links it has with those it wants. Guess, unmeasured. */
+  overlayPeriodMs: { default: 1_000, min: 50, max: 60_000 },
+
+  /** Each link is probed once in this time. Source: SWIM, memberlist. */
+  probePeriodMs: { default: 1_000, min: 50, max: 60_000 },
+  /** Pause between probes once one was missed. Source: design. */
+  reprobeMs: { default: 150, min: 10, max: 10_000 },
+  /** A neighbour is never given up sooner after its last sign of life. Source: design (*sim*). */
+  giveUpMinMs: { default: 3_400, min: 100, max: 60_000 },
+  /** The same while bulk is unacknowledged on the link: SCTP stalls of 2–9 s were measured. */
+  giveUpBulkMs: { default: 10_000, min: 100, max: 120_000 },
+  /** Share of a member's observers whose reports declare it down. Source: design (*sim*). */
+  downShare: { default: 0.7, min: 0.1, max: 1 },
+  /** A suspicion that is undecided by then ends in down unless somebody vouches. Source: design. */
+  suspicionMaxMs: { default: 10_000, min: 500, max: 120_000 },
+  /** Members that left or went down are remembered so long, so that old news does not revive them. */
+  tombstoneMs: { default: 600_000, min: 1_000, max: 86_400_000 },
+  /** Members in the table, all states. Bounds memory against invented members; one digest lists them all. */
+  membersMax: { default: 4_096, min: 10, max: 4_096 },
+  /** Changes of the own neighbour list are announced together. Source: design. */
+  announceDelayMs: { default: 200, min: 0, max: 10_000 },
+  /** Neighbours whose fingerprints differ compare digests at most so often. Guess, unmeasured. */
+  repairPeriodMs: { default: 1_000, min: 50, max: 60_000 },
+
+  /** Bulk on a link that the transport has not taken yet: more waits here, behind everything urgent. */
+  windowBytes: { default: 262_144, min: 16_384, max: 16_777_216 },
+  /** Bulk that may wait for one link; what would go above it is dropped and repaired later. */
+  queueBytesMax: { default: 67_108_864, min: 65_536, max: 1_073_741_824 },
+
+  /** iHave announcements are sent together. Source: Plumtree, design. */
+  iHaveDelayMs: { default: 50, min: 0, max: 5_000 },
+  /** How long a missing payload is waited for from the tree before it is grafted. Guess, unmeasured. */
+  graftDelayMs: { default: 100, min: 0, max: 10_000 },
+  /** A graft that brought nothing is repeated at the next announcer after this. Guess, unmeasured. */
+  graftRetryMs: { default: 500, min: 10, max: 10_000 },
+  /** A gap in a sender's sequence holds what follows so long, then it is shown and skipped. */
+  gapMs: { default: 2_000, min: 10, max: 60_000 },
+  /** … or until so many messages wait behind it. */
+  gapMessagesMax: { default: 256, min: 1, max: 4_096 },
+  /** Payloads kept to answer grafts: by time and by bytes. */
+  payloadKeepMs: { default: 30_000, min: 100, max: 600_000 },
+  payloadKeepBytes: { default: 33_554_432, min: 65_536, max: 1_073_741_824 },
+  /** Values in all; a `say`, `send` or `set` above it is refused. Bytes. */
+  valueBytesMax: { default: 8_388_608, min: 1, max: 8_388_608 },
+
+  /** A direct message is repeated after this until it is acknowledged. Guess, unmeasured. */
+  directRetryMs: { default: 1_000, min: 10, max: 60_000 },
+  /** Direct messages on their way at once. */
+  directMax: { default: 1_024, min: 1, max: 65_536 },
+  /** Bytes of all state that one owner may hold, keys and values. */
+  stateBytesMax: { default: 16_777_216, min: 1_024, max: 1_073_741_824 },
+  /** Keys of one owner, deleted ones included. */
+  stateKeysMax: { default: 10_000, min: 1, max: 1_000_000 },
+} as const satisfies Record<string, Parameter>;
+
+export type Parameters = { readonly [K in keyof typeof PARAMETERS]: number };
+export type Config = Identity & Parameters;
+
+/**
+ * The whole configuration with its defaults.
+ * @throws RangeError naming the parameter, its range and what was given
+ */
+export function parseConfig(identity: Identity, overrides: Partial<Parameters> = {}): Config {
+  checkIdentity(identity);
+  const parameters: Record<string, number> = {};
+  for (const [name, { default: fallback, min, max }] of Object.entries(PARAMETERS)) {
+    const value = overrides[name as keyof Parameters] ?? fallback;
+    if (!(value >= min && value <= max)) {
+      throw new RangeError(`${name} must be from ${min} to ${max}, and is ${value}`);
+    }
+    parameters[name] = value;
+  }
+  for (const name of Object.keys(overrides)) {
+    if (!(name in PARAMETERS)) throw new RangeError(`${name} is no parameter of the core`);
+  }
+  return { ...identity, ...(parameters as Parameters) };
+}
+
+function checkIdentity(identity: Identity): void {
+  if (!isMemberId(identity.id)) throw new RangeError("id must be 32 lower-case hex digits");
+  if (!Number.isSafeInteger(identity.generation) || identity.generation < 0) {
+    throw new RangeError("generation must be a whole number from 0 up");
+  }
+  if (!Number.isSafeInteger(identity.seed)) throw new RangeError("seed must be a whole number");
+  if (identity.meta.length > META_BYTES_MAX) {
+    throw new RangeError(`meta must be at most ${META_BYTES_MAX} bytes`);
+  }
+  if (identity.name.length > NAME_BYTES_MAX / 4 || identity.role.length > NAME_BYTES_MAX / 4) {
+    throw new RangeError(`name and role must be at most ${NAME_BYTES_MAX / 4} characters`);
+  }
+}

@@ -1,0 +1,639 @@
+/**
+ * The only composer: hands inputs to the layers and their results to each other, explicitly. No layer knows
+ * another; what one asks of another stands here. `PROTOCOL.md` is the map.
+ */
+
+import { Broadcast } from "./broadcast/broadcast.ts";
+import type { Payload } from "./broadcast/cache.ts";
+import type { Config } from "./config.ts";
+import { Deadlines } from "./lib/deadlines.ts";
+import { Rng } from "./lib/rng.ts";
+import { type ByeReason, LinkTable } from "./links/link-table.ts";
+import type {
+  Command,
+  Effect,
+  Input,
+  Machine,
+  MemberId,
+  MemberView,
+  MeshEvent,
+  SeedId,
+} from "./machine.ts";
+import type { LinkHealth } from "./membership/detector.ts";
+import { Membership } from "./membership/membership.ts";
+import { type Change, isLive, type Member } from "./membership/table.ts";
+import { Attempts } from "./overlay/attempts.ts";
+import { Overlay } from "./overlay/overlay.ts";
+import { DirectMessages } from "./routing/direct.ts";
+import { Routes } from "./routing/routes.ts";
+import { Router } from "./routing/router.ts";
+import { type StateDelta, StateStore } from "./state/state.ts";
+import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
+import { FLAG_NODE, type Fingerprints, type Inner, type MemberRecord, type Message } from "./wire/messages.ts";
+
+/** What `Core.stats()` counts since the start. */
+export interface CoreStats {
+  readonly rejected: Readonly<Record<RejectReason, number>>;
+  readonly heard: number;
+  readonly duplicates: number;
+  readonly relayed: number;
+}
+
+export interface LinkView {
+  readonly peer: MemberId;
+  readonly transport: string;
+  readonly health: LinkHealth | undefined;
+  readonly queuedBytes: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+export class Core implements Machine {
+  readonly #config: Config;
+  readonly #codec: FrameCodec;
+  readonly #deadlines = new Deadlines();
+  readonly #links: LinkTable;
+  readonly #membership: Membership;
+  readonly #attempts: Attempts;
+  readonly #overlay: Overlay;
+  readonly #routes: Routes;
+  readonly #router: Router;
+  readonly #direct: DirectMessages;
+  readonly #broadcast: Broadcast;
+  readonly #state: StateStore;
+  #effects: Effect[] = [];
+  #now: number;
+  #stopped = false;
+  #connected = false;
+  #island: MemberId;
+  readonly #rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
+  #heard = 0;
+  #duplicates = 0;
+  /** Says that wait until so many links have taken them. */
+  readonly #handovers = new Map<number, number>();
+  /** Transport attempts that lead to a link whose peer is not known yet need nothing here. */
+  readonly #seeds = new Set<SeedId>();
+
+  constructor(config: Config, now: number) {
+    this.#config = config;
+    this.#now = now;
+    this.#codec = frameCodec(config.clusterHash);
+    const rng = Rng.fromSeed(config.seed);
+    this.#links = this.#makeLinks();
+    this.#membership = this.#makeMembership(now);
+    const table = this.#membership.table;
+    this.#routes = new Routes(table, () => this.#links.peers());
+    this.#router = this.#makeRouter();
+    this.#direct = this.#makeDirect();
+    this.#broadcast = this.#makeBroadcast();
+    this.#state = new StateStore(config);
+    this.#attempts = this.#makeAttempts(rng.fork("attempts"));
+    this.#overlay = new Overlay(config, this.#deadlines, rng.fork("overlay"), table, this.#attempts, {
+      linked: (peer) => this.#links.has(peer),
+      linkCount: () => this.#links.count,
+    });
+    this.#island = config.id;
+    this.#deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
+    this.#deadlines.set("reap", now + config.tombstoneMs / 4);
+    this.#deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
+  }
+
+  get deadline(): number {
+    return this.#stopped ? Number.POSITIVE_INFINITY : this.#deadlines.next;
+  }
+
+  step(input: Input, now: number): readonly Effect[] {
+    this.#now = Math.max(this.#now, now);
+    this.#effects = [];
+    if (!this.#stopped) {
+      this.#dispatch(input);
+      this.#membership.flush();
+    }
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** Every member, ourselves included. */
+  members(): MemberView[] {
+    const own = this.#membership.table.get(this.#config.id) as Member;
+    return [own, ...this.#membership.table.others()].map(viewOf);
+  }
+
+  links(): LinkView[] {
+    return this.#links.peers().map((peer) => {
+      const link = this.#links.linkTo(peer);
+      return {
+        peer,
+        transport: link?.transport ?? "",
+        health: this.#membership.detector.health(peer),
+        queuedBytes: link?.queuedBytes ?? 0,
+        sentBytes: link?.sentBytes ?? 0,
+        receivedBytes: link?.receivedBytes ?? 0,
+      };
+    });
+  }
+
+  stats(): CoreStats {
+    return {
+      rejected: { ...this.#rejected },
+      heard: this.#heard,
+      duplicates: this.#duplicates,
+      relayed: this.#router.relayed,
+    };
+  }
+
+  /** What two members must agree on when all is quiet. */
+  fingerprints(): Fingerprints {
+    const members = this.#membership.table.hash;
+    const state = this.#state.hash;
+    return {
+      membersHigh: members.high,
+      membersLow: members.low,
+      stateHigh: state.high,
+      stateLow: state.low,
+    };
+  }
+
+  #dispatch(input: Input): void {
+    const now = this.#now;
+    switch (input.type) {
+      case "packet":
+        return this.#links.packet(input.link, input.bytes, now);
+      case "linkUp":
+        if (input.attempt !== undefined) this.#attempts.onLinked(input.attempt);
+        return this.#links.open(input.link, input.transport, now);
+      case "linkDown":
+        return this.#links.closed(input.link, input.reason);
+      case "connectFailed":
+        return this.#attempts.onConnectFailed(input.attempt, input.reason, now);
+      case "writable":
+        return this.#links.writable(input.link, input.bytes);
+      case "signal":
+        return this.#attempts.onLocalSignal(input.attempt, input.payload);
+      case "seedUp":
+        if (!this.#seeds.has(input.seed)) this.#effect({ type: "island", id: this.#island });
+        this.#seeds.add(input.seed);
+        return this.#overlay.onSeedUp(input.seed, input.introduced, now);
+      case "seedPacket":
+        return this.#onSeedPacket(input.seed, input.from, input.bytes);
+      case "seedGone":
+        this.#overlay.onSeedGone(input.seed, input.id);
+        return this.#attempts.onGone(input.id, now);
+      case "seedDown":
+        this.#seeds.delete(input.seed);
+        return this.#overlay.onSeedDown(input.seed);
+      case "deadline":
+        return this.#onDeadlines();
+      case "resumed":
+        return this.#membership.forgive(now);
+      case "command":
+        return this.#onCommand(input.command);
+    }
+  }
+
+  #onDeadlines(): void {
+    for (;;) {
+      const due = this.#deadlines.next;
+      const key = this.#stopped ? undefined : this.#deadlines.take(this.#now);
+      if (key === undefined) return;
+      const colon = key.indexOf(":");
+      const scope = colon < 0 ? key : key.slice(0, colon);
+      this.#onDeadline(scope, key.slice(colon + 1), this.#now - due);
+    }
+  }
+
+  #onDeadline(scope: string, subject: string, lateMs: number): void {
+    const now = this.#now;
+    switch (scope) {
+      case "probe":
+        return this.#membership.onProbeDeadline(subject, now, lateMs);
+      case "lost":
+        return this.#membership.onLostDeadline(subject, now);
+      case "suspicion":
+        return this.#membership.onSuspicionDeadline(subject, now);
+      case "neighbours":
+        return this.#membership.onAnnounceDeadline(now);
+      case "reap":
+        return this.#membership.onReapDeadline(now);
+      case "overlay":
+      case "overlay-soon":
+        this.#routes.forgetBroken(now - BROKEN_MS);
+        return this.#overlay.seek(this.#membership.table.own.generation, now);
+      case "attempt":
+        return this.#attempts.onDeadline(Number(subject), now);
+      case "greetings":
+        this.#deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
+        return this.#links.expireGreetings(now);
+      case "announce":
+        return this.#broadcast.onAnnounceDeadline();
+      case "keep":
+        return this.#broadcast.onKeepDeadline(now);
+      case "missing":
+        return this.#broadcast.onMissingDeadline(subject, now);
+      case "direct":
+        return this.#direct.onDeadline(Number(subject), now);
+    }
+  }
+
+  #onCommand(command: Command): void {
+    const { generation } = this.#membership.table.own;
+    switch (command.type) {
+      case "say": {
+        const { id, name, value } = command;
+        const to = this.#broadcast.say(name, value, generation, id, this.#now);
+        if (to.length === 0) this.#emit({ type: "said", id });
+        return;
+      }
+      case "send":
+        return this.#direct.send(command, generation, this.#now);
+      case "set":
+        return this.#write(command.key, command.value);
+      case "delete":
+        return this.#write(command.key, undefined);
+      case "describe":
+        return this.#membership.describe(command.about, this.#now);
+      case "mayFreeze":
+        this.#membership.mayFreeze = command.value;
+        return;
+      case "leave":
+        this.#membership.leave(this.#now);
+        return this.#stop("leaving", { type: "left" });
+    }
+  }
+
+  #write(key: string, value: Uint8Array | undefined): void {
+    const delta = this.#state.write(key, value);
+    if (delta === "full") this.#emit({ type: "writeRefused", key });
+    else if (delta !== "unchanged") this.#pushState(delta, undefined);
+  }
+
+  #stop(reason: ByeReason, event: MeshEvent): void {
+    this.#attempts.abandonAll();
+    for (const peer of this.#links.peers()) this.#links.bye(peer, reason);
+    this.#stopped = true;
+    this.#emit(event);
+  }
+
+  #onMessage(from: MemberId, message: Message): void {
+    const now = this.#now;
+    if (message.type !== "ping") this.#membership.detector.onFrame(from, now);
+    switch (message.type) {
+      case "ping":
+        return this.#membership.onPing(from, message, now);
+      case "ack":
+        return this.#membership.onAck(from, message, now);
+      case "members":
+        return this.#membership.onUpdates(from, message.updates, now);
+      case "memberDigest":
+        return this.#membership.onDigest(from, message.entries, message.answer);
+      case "stateDigest":
+        return this.#onStateDigest(from, message);
+      case "stateDelta":
+        return this.#onStateDelta(from, message);
+      case "local":
+        return this.#onInner(from, message.inner, undefined);
+      case "routed":
+        return this.#router.onRouted(from, message);
+      case "noRoute":
+        return this.#router.onNoRoute(message, now);
+      case "payload":
+        // An origin that nobody has told us of is nobody's: its record travels ahead of what it says.
+        if (this.#membership.table.get(message.id.origin) === undefined) return;
+        return this.#broadcast.onPayload(from, message, now);
+      case "iHave":
+        return this.#broadcast.onIHave(from, message.ids.filter((id) => this.#knows(id.origin)), now);
+      case "graft":
+        return this.#broadcast.onGraft(from, message.ids);
+      case "prune":
+        this.#duplicates++;
+        return this.#broadcast.onPrune(from, message.origin);
+      case "baselines":
+        return this.#broadcast.onBaselines(from, message.ids, now);
+      case "hello":
+      case "bye":
+      case "fragment":
+        return;
+    }
+  }
+
+  #knows(id: MemberId): boolean {
+    return this.#membership.table.get(id) !== undefined;
+  }
+
+  #onSeedPacket(seed: SeedId, from: MemberId, bytes: Uint8Array): void {
+    const decoded = this.#codec.decodeInner(bytes);
+    if (decoded.ok) this.#onInner(from, decoded.message, seed);
+    else {
+      this.#rejected[decoded.reason]++;
+      if (decoded.reason !== "malformed") this.#emit({ type: "refused", reason: decoded.reason });
+    }
+  }
+
+  #onInner(from: MemberId, inner: Inner, seed: SeedId | undefined): void {
+    const now = this.#now;
+    if (seed === undefined) this.#membership.onSignOfLife(from);
+    switch (inner.type) {
+      case "linkRequest":
+        return this.#attempts.onRequest(from, inner, seed, now);
+      case "linkAccept":
+        return this.#attempts.onAccept(from, inner.attempt, inner.flags, now);
+      case "linkReject":
+        return this.#attempts.onReject(from, inner.attempt, inner.reason, now);
+      case "signal":
+        return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload);
+      case "direct":
+        return seed === undefined ? this.#onDirect(from, inner) : undefined;
+      case "directAck":
+        return seed === undefined ? this.#direct.onAck(from, inner.sequence) : undefined;
+    }
+  }
+
+  #onDirect(from: MemberId, inner: Extract<Inner, { type: "direct" }>): void {
+    const { generation, sequence, name, value } = inner;
+    this.#router.carry(from, { type: "directAck", generation, sequence });
+    if (!this.#direct.isNew(from, generation, sequence)) return;
+    this.#heard++;
+    this.#emit({ type: "heard", from, name, value, direct: true });
+  }
+
+  #onStateDigest(from: MemberId, message: Extract<Message, { type: "stateDigest" }>): void {
+    for (const delta of this.#state.newerThan(message.entries)) this.#sendDelta([from], delta);
+    if (message.answer) this.#sendStateDigest(from, false);
+  }
+
+  #onStateDelta(from: MemberId, delta: StateDelta): void {
+    const owner = this.#membership.table.get(delta.owner);
+    if (owner === undefined || owner.record.generation !== delta.generation) return;
+    const changes = this.#state.apply(delta);
+    if (changes === undefined) return;
+    for (const change of changes) this.#emit({ type: "state", ...change });
+    this.#pushState(delta, from);
+  }
+
+  /** On to the neighbours that the owner does not reach itself; digests repair what is missed. */
+  #pushState(delta: StateDelta, from: MemberId | undefined): void {
+    const own = delta.owner === this.#config.id;
+    const to = this.#links
+      .peers()
+      .filter((peer) => peer !== from && peer !== delta.owner)
+      .filter((peer) => own || !this.#reaches(delta.owner, peer));
+    this.#sendDelta(to, delta);
+  }
+
+  #sendDelta(to: readonly MemberId[], delta: StateDelta): void {
+    const encoded = this.#links.encode(delta);
+    for (const peer of to) this.#links.sendBulk(peer, encoded);
+  }
+
+  #sendStateDigest(to: MemberId, answer: boolean): void {
+    this.#links.send(to, { type: "stateDigest", entries: this.#state.digest(), answer });
+  }
+
+  #reaches(origin: MemberId, neighbour: MemberId): boolean {
+    const neighbours = this.#membership.table.get(origin)?.record.neighbours;
+    return neighbours?.includes(neighbour) ?? false;
+  }
+
+  #onChanged({ before, after }: Change): void {
+    const { id, generation } = after.record;
+    const live = isLive(after);
+    if (id !== this.#config.id) {
+      const wasLive = before !== undefined && isLive(before);
+      if (live) this.#state.setLive(id, generation, true);
+      else if (wasLive) this.#state.setLive(id, generation, false);
+      if (!live) this.#direct.gone(id);
+      if (after.state === "left") this.#dropState(id);
+      for (const kind of kindsOf(before, after)) {
+        this.#emit({ type: "member", kind, member: viewOf(after) });
+      }
+    } else this.#emit({ type: "member", kind: "update", member: viewOf(after) });
+    this.#overlay.wake(this.#now);
+    const island = this.#membership.table.island();
+    if (island === this.#island) return;
+    this.#island = island;
+    this.#effect({ type: "island", id: island });
+  }
+
+  #dropState(id: MemberId): void {
+    for (const change of this.#state.drop(id)) this.#emit({ type: "state", ...change });
+  }
+
+  #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
+    const now = this.#now;
+    const { generation } = this.#membership.table.own;
+    this.#links.send(peer, { type: "baselines", ids: this.#broadcast.baselines(generation) });
+    this.#membership.onLinkUp(peer, record, now);
+    this.#sendStateDigest(peer, true);
+    this.#attempts.onUp(peer);
+    this.#overlay.onLinkUp(peer);
+    this.#routes.changed();
+    this.#emit({ type: "linkUp", peer, transport });
+    this.#direct.retryNow(peer, now);
+    if (this.#connected) return;
+    this.#connected = true;
+    this.#emit({ type: "connected" });
+  }
+
+  #onLinkDown(peer: MemberId, reason: string, onPurpose: boolean): void {
+    const now = this.#now;
+    this.#membership.onLinkDown(peer, onPurpose, now);
+    this.#broadcast.removeNeighbour(peer);
+    this.#routes.changed();
+    this.#overlay.wake(now);
+    this.#emit({ type: "linkDown", peer, reason });
+    this.#direct.retryNow(peer, now);
+    if (this.#links.count > 0 || this.#stopped) return;
+    this.#connected = false;
+    this.#emit({ type: "isolated" });
+  }
+
+  /** Whether a member may link with us; why not otherwise. */
+  #admits(record: MemberRecord): ByeReason | undefined {
+    if (record.id === this.#config.id) {
+      if (record.generation > this.#config.generation) this.#onTaken();
+      return "stranger";
+    }
+    if (record.state === "left") return "leaving";
+    const known = this.#membership.table.get(record.id);
+    if (known === undefined) return undefined;
+    return known.record.generation > record.generation ? "taken" : undefined;
+  }
+
+  #onTaken(): void {
+    if (!this.#stopped) this.#stop("taken", { type: "identityTaken" });
+  }
+
+  #makeLinks(): LinkTable {
+    return new LinkTable(this.#config, this.#codec, {
+      effect: (effect) => this.#effect(effect),
+      ownRecord: () => this.#membership.table.own,
+      admits: (record) => this.#admits(record),
+      up: (peer, record, link) => this.#onLinkUp(peer, record, link.transport),
+      down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
+      message: (from, message) => this.#onMessage(from, message),
+      rejected: (link, reason) => {
+        this.#rejected[reason]++;
+        if (link.peer === undefined) this.#emit({ type: "refused", reason });
+      },
+      handedOver: (token) => this.#onHandedOver(token),
+    });
+  }
+
+  #makeMembership(now: number): Membership {
+    return new Membership(this.#config, this.#deadlines, now, {
+      neighbours: () => this.#links.peers(),
+      send: (to, message, lane) => this.#links.send(to, message, lane),
+      changed: (change) => this.#onChanged(change),
+      forgotten: (id) => {
+        this.#dropState(id);
+        this.#broadcast.forget(id);
+        this.#emit({ type: "forgotten", id });
+      },
+      giveUp: (peer) => this.#links.drop(peer, "silent"),
+      bulkWaits: (peer) => (this.#links.linkTo(peer)?.inFlightBytes ?? 0) > BULK_BYTES,
+      fingerprints: () => this.fingerprints(),
+      differs: (peer, what) => this.#onDiffers(peer, what),
+      reborn: (generation) => this.#state.renumber(generation),
+      taken: () => this.#onTaken(),
+    });
+  }
+
+  /** Neighbours that know other things exchange digests, at most once a period. */
+  #onDiffers(peer: MemberId, what: "members" | "state"): void {
+    const key = `repair-${what}:${peer}`;
+    if (this.#deadlines.has(key)) return;
+    this.#deadlines.set(key, this.#now + this.#config.repairPeriodMs);
+    if (what === "state") return this.#sendStateDigest(peer, true);
+    const entries = this.#membership.table.digest();
+    this.#links.send(peer, { type: "memberDigest", entries, answer: true });
+  }
+
+  #makeAttempts(rng: Rng): Attempts {
+    return new Attempts(this.#config, this.#deadlines, rng, {
+      effect: (effect) => this.#effect(effect),
+      carry: (to, inner, seed) =>
+        seed === undefined ? this.#router.carry(to, inner) : this.#sendSeed(seed, to, inner),
+      refusal: (peer, request) => {
+        if (!this.#links.has(peer)) return this.#overlay.refusal(request);
+        // It asks because it has no link: ours is dead, whatever it seems.
+        this.#links.drop(peer, "superseded");
+        return undefined;
+      },
+      failed: (peer, reason) => {
+        if (reason === "not at the seed") for (const id of this.#seeds) this.#overlay.onSeedGone(id, peer);
+        this.#emit({ type: "linkFailed", peer, reason });
+        this.#overlay.wake(this.#now);
+      },
+    });
+  }
+
+  #sendSeed(seed: SeedId, to: MemberId, inner: Inner): boolean {
+    if (!this.#seeds.has(seed)) return false;
+    this.#effect({ type: "sendSeed", seed, to, bytes: this.#codec.encodeInner(inner) });
+    return true;
+  }
+
+  #makeRouter(): Router {
+    return new Router(this.#config.id, this.#routes, {
+      linked: (peer) => this.#links.has(peer),
+      send: (peer, message) => this.#sendBulkMessage(peer, message),
+      deliver: (from, inner) => this.#onInner(from, inner, undefined),
+      broken: (to) => this.#direct.retryNow(to, this.#now),
+    });
+  }
+
+  #sendBulkMessage(peer: MemberId, message: Message): boolean {
+    return this.#links.sendBulk(peer, this.#links.encode(message));
+  }
+
+  #makeDirect(): DirectMessages {
+    return new DirectMessages(this.#config, this.#deadlines, {
+      carry: (to, inner) => this.#router.carry(to, inner),
+      sent: (id) => this.#emit({ type: "sent", id }),
+      failed: (id, reason) => this.#emit({ type: "sendFailed", id, reason }),
+    });
+  }
+
+  #makeBroadcast(): Broadcast {
+    return new Broadcast(this.#config, this.#deadlines, {
+      neighbours: () => this.#links.peers(),
+      reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
+      push: (to, payload, token) => this.#push(to, payload, token),
+      tell: (to, message) => this.#links.send(to, message),
+      deliver: (payload) => {
+        this.#heard++;
+        const { id, name, value } = payload;
+        this.#emit({ type: "heard", from: id.origin, name, value, direct: false });
+      },
+      gap: (from, { from: first, to: last }) => this.#emit({ type: "gap", from, first, last }),
+      bulkProgressAt: () => this.#links.bulkProgressAt(),
+    });
+  }
+
+  /** Encodes once for all; gives the neighbours whose queue is full. */
+  #push(to: readonly MemberId[], payload: Payload, token: number | undefined): MemberId[] {
+    if (to.length === 0) return [];
+    const encoded = this.#links.encode(payload);
+    // One more than the links, so that it cannot end before all of them have been tried.
+    if (token !== undefined) this.#handovers.set(token, to.length + 1);
+    const refused = to.filter((peer) => !this.#links.sendBulk(peer, encoded, token));
+    if (token !== undefined) {
+      for (let i = 0; i <= refused.length; i++) this.#onHandedOver(token);
+    }
+    return refused;
+  }
+
+  #onHandedOver(token: number): void {
+    const left = (this.#handovers.get(token) ?? 0) - 1;
+    if (left > 0) {
+      this.#handovers.set(token, left);
+      return;
+    }
+    this.#handovers.delete(token);
+    this.#emit({ type: "said", id: token });
+  }
+
+  #effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  #emit(event: MeshEvent): void {
+    this.#effects.push({ type: "emit", event });
+  }
+}
+
+/** Links that never greet are looked for this often, ms. */
+const GREETINGS_PERIOD_MS = 5_000;
+
+/** A hop that said `noRoute` is avoided so long: its list is announced anew within it, ms. */
+const BROKEN_MS = 5_000;
+
+/** More in flight than this is bulk: answers to probes may stand behind it. Bytes. */
+const BULK_BYTES = 65_536;
+
+function viewOf({ record, state }: Member): MemberView {
+  const { id, generation, name, role, meta, addresses, neighbours, flags } = record;
+  const node = (flags & FLAG_NODE) !== 0;
+  return { id, generation, state, name, role, meta, node, addresses, neighbours };
+}
+
+type Kind = Extract<MeshEvent, { type: "member" }>["kind"];
+
+/** The transitions that a change shows, each once. */
+function kindsOf(before: Member | undefined, after: Member): Kind[] {
+  if (before === undefined) return isLive(after) ? ["join", "up"] : [];
+  const restarted = before.record.generation !== after.record.generation;
+  if (restarted && isLive(after)) return isLive(before) ? ["down", "up"] : ["up"];
+  if (before.state === after.state) return ["update"];
+  switch (after.state) {
+    case "alive":
+      return ["up"];
+    case "suspect":
+      return ["suspect"];
+    case "down":
+      return ["down"];
+    case "left":
+      return ["leave"];
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Which sequence numbers of one origin were seen: everything up to a watermark, and the ones above it one by one,
+ * within a bounded reach. Below the watermark counts as seen, so a number is never taken twice.
+ */
+
+const REACH = 1_024;
+
+export class SeenWindow {
+  #watermark: number;
+  readonly #above = new Set<number>();
+
+  /** @param watermark everything up to it counts as seen */
+  constructor(watermark = 0) {
+    this.#watermark = watermark;
+  }
+
+  get watermark(): number {
+    return this.#watermark;
+  }
+
+  has(sequence: number): boolean {
+    return sequence <= this.#watermark || this.#above.has(sequence);
+  }
+
+  /** Marks `sequence`; false when it was seen before. One beyond the reach moves the window up. */
+  add(sequence: number): boolean {
+    if (this.has(sequence)) return false;
+    if (sequence > this.#watermark + REACH) this.#raise(sequence - REACH);
+    this.#above.add(sequence);
+    this.#raise(this.#watermark);
+    return true;
+  }
+
+  #raise(least: number): void {
+    if (least > this.#watermark) {
+      for (const sequence of this.#above) if (sequence <= least) this.#above.delete(sequence);
+      this.#watermark = least;
+    }
+    while (this.#above.delete(this.#watermark + 1)) this.#watermark++;
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * The links: who is at the other end, what waits to be sent, what comes in.
+ *
+ * A link begins with a `hello` from both ends. Before the other's hello nothing else is accepted, so a stranger's
+ * cluster or another major version is refused and never half-joined. One link joins a pair: when glare made two,
+ * the member with the lower id says `bye` on the newer.
+ *
+ * Two classes share the reliable lane: urgent frames go at once; bulk waits in a bounded queue and only enters the
+ * transport while less than `windowBytes` are on their way, so that urgent frames never stand behind much of it.
+ */
+
+import type { Config } from "../config.ts";
+import { invariant } from "../lib/invariant.ts";
+import type { Effect, Lane, LinkId, MemberId } from "../machine.ts";
+import type { FrameCodec, RejectReason } from "../wire/codec.ts";
+import { FRAME_BYTES_MAX, type MemberRecord, type Message, type MessageOf } from "../wire/messages.ts";
+import { Assembly, Outgoing } from "./fragments.ts";
+
+/** Bits of `hello.features`: what minor versions add. None so far. */
+const FEATURES = 0;
+
+/** A link must greet by then, ms. One slow handshake and a busy page; guess, unmeasured. */
+const GREETING_MS = 5_000;
+
+export type ByeReason = MessageOf<"bye">["reason"];
+
+export interface Link {
+  readonly id: LinkId;
+  readonly transport: string;
+  readonly openedAt: number;
+  /** Undefined until its hello has come. */
+  peer: MemberId | undefined;
+  /** The generation that said hello. */
+  generation: number;
+  /** Reliable bytes that the transport has not reported as gone. */
+  inFlightBytes: number;
+  queue: Outgoing[];
+  queuedBytes: number;
+  fragmented: number;
+  readonly assembly: Assembly;
+  sentBytes: number;
+  receivedBytes: number;
+}
+
+export interface LinksOut {
+  effect(effect: Effect): void;
+  /** What the hello says of us. */
+  ownRecord(): MemberRecord;
+  /** Whether the member may link with us; the reason if not. */
+  admits(record: MemberRecord): ByeReason | undefined;
+  /** The first link with `peer` is open. */
+  up(peer: MemberId, record: MemberRecord, link: Link): void;
+  /** The last link with `peer` is gone; `onPurpose` when a bye was said. */
+  down(peer: MemberId, reason: string, onPurpose: boolean): void;
+  message(from: MemberId, message: Message, link: Link): void;
+  /** A frame was refused; the link stays unless it was greeting. */
+  rejected(link: Link, reason: RejectReason): void;
+  /** What was sent with this token has been handed over to one link, or that link is gone. */
+  handedOver(token: number): void;
+}
+
+export class LinkTable {
+  readonly #config: Config;
+  readonly #codec: FrameCodec;
+  readonly #out: LinksOut;
+  readonly #links = new Map<LinkId, Link>();
+  /** Greeted links by peer; the first is the one in use. */
+  readonly #byPeer = new Map<MemberId, Link[]>();
+
+  constructor(config: Config, codec: FrameCodec, out: LinksOut) {
+    this.#config = config;
+    this.#codec = codec;
+    this.#out = out;
+  }
+
+  /** Members with a greeted link. */
+  peers(): MemberId[] {
+    return [...this.#byPeer.keys()];
+  }
+
+  get count(): number {
+    return this.#byPeer.size;
+  }
+
+  has(peer: MemberId): boolean {
+    return this.#byPeer.has(peer);
+  }
+
+  linkTo(peer: MemberId): Link | undefined {
+    return this.#byPeer.get(peer)?.[0];
+  }
+
+  /** When a bulk message last made progress towards us on any link, ms. */
+  bulkProgressAt(): number {
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const link of this.#links.values()) latest = Math.max(latest, link.assembly.progressAt);
+    return latest;
+  }
+
+  open(id: LinkId, transport: string, now: number): void {
+    invariant(!this.#links.has(id), "the driver never reuses a link id");
+    const link: Link = {
+      id,
+      transport,
+      openedAt: now,
+      peer: undefined,
+      generation: 0,
+      inFlightBytes: 0,
+      queue: [],
+      queuedBytes: 0,
+      fragmented: 0,
+      assembly: new Assembly(),
+      sentBytes: 0,
+      receivedBytes: 0,
+    };
+    this.#links.set(id, link);
+    this.#sendNow(link, "reliable", {
+      type: "hello",
+      record: this.#out.ownRecord(),
+      features: FEATURES,
+    });
+  }
+
+  /** The transport lost the link. */
+  closed(id: LinkId, reason: string): void {
+    const link = this.#links.get(id);
+    if (link !== undefined) this.#remove(link, reason, false);
+  }
+
+  /** Ends every link of `peer`, saying why. */
+  bye(peer: MemberId, reason: ByeReason): void {
+    for (const link of [...(this.#byPeer.get(peer) ?? [])]) this.#byeLink(link, reason);
+  }
+
+  /** Ends every link without a bye: the other end has been silent. */
+  drop(peer: MemberId, reason: string): void {
+    for (const link of [...(this.#byPeer.get(peer) ?? [])]) {
+      this.#out.effect({ type: "disconnect", link: link.id, reason });
+      this.#remove(link, reason, false);
+    }
+  }
+
+  /** Links whose other end has not greeted in time. */
+  expireGreetings(now: number): void {
+    for (const link of [...this.#links.values()]) {
+      if (link.peer !== undefined || now - link.openedAt < GREETING_MS) continue;
+      this.#out.effect({ type: "disconnect", link: link.id, reason: "no greeting" });
+      this.#remove(link, "no greeting", true);
+    }
+  }
+
+  /** Urgent, or small and lossy: leaves at once. False when there is no link. */
+  send(peer: MemberId, message: Message, lane: Lane = "reliable"): boolean {
+    const link = this.linkTo(peer);
+    if (link !== undefined) this.#sendNow(link, lane, message);
+    return link !== undefined;
+  }
+
+  /**
+   * Bulk: in order behind what already waits. Encoded once by the caller, for many links.
+   * False, and nothing is queued, when there is no link or its queue is full.
+   */
+  sendBulk(peer: MemberId, encoded: Uint8Array, token?: number): boolean {
+    const link = this.linkTo(peer);
+    if (link === undefined) return false;
+    if (link.queuedBytes + encoded.length > this.#config.queueBytesMax) return false;
+    link.queue.push(new Outgoing(encoded, token));
+    link.queuedBytes += encoded.length;
+    this.#pump(link);
+    return true;
+  }
+
+  encode(message: Message): Uint8Array {
+    return this.#codec.encode(message);
+  }
+
+  writable(id: LinkId, bytes: number): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.inFlightBytes = Math.max(0, link.inFlightBytes - bytes);
+    this.#pump(link);
+  }
+
+  packet(id: LinkId, bytes: Uint8Array, now: number): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.receivedBytes += bytes.length;
+    const decoded = this.#codec.decode(bytes);
+    if (decoded.ok) this.#received(link, decoded.message, now);
+    else this.#refuse(link, decoded.reason);
+  }
+
+  #received(link: Link, message: Message, now: number): void {
+    if (message.type === "fragment") {
+      const whole = link.peer === undefined ? "broken" : link.assembly.add(message, now);
+      if (whole === "more") return;
+      if (whole === "broken") return this.#refuse(link, "malformed", true);
+      const decoded = this.#codec.decode(whole);
+      if (!decoded.ok) return this.#refuse(link, decoded.reason);
+      if (decoded.message.type === "fragment") return this.#refuse(link, "malformed", true);
+      return this.#received(link, decoded.message, now);
+    }
+    if (message.type === "hello") return this.#onHello(link, message.record);
+    // The datagram lane may overtake the hello on the reliable one: early probes are no offence.
+    if (link.peer === undefined) return;
+    if (message.type === "bye") {
+      this.#out.effect({ type: "disconnect", link: link.id, reason: `bye: ${message.reason}` });
+      return this.#remove(link, `bye: ${message.reason}`, true);
+    }
+    this.#out.message(link.peer, message, link);
+  }
+
+  #refuse(link: Link, reason: RejectReason, broken = false): void {
+    this.#out.rejected(link, reason);
+    if (link.peer !== undefined && !broken) return;
+    this.#out.effect({ type: "disconnect", link: link.id, reason: `rejected: ${reason}` });
+    this.#remove(link, `rejected: ${reason}`, link.peer === undefined);
+  }
+
+  #onHello(link: Link, record: MemberRecord): void {
+    if (link.peer !== undefined) return;
+    const refusal = this.#out.admits(record);
+    if (refusal !== undefined) return this.#byeLink(link, refusal);
+    link.peer = record.id;
+    link.generation = record.generation;
+    const links = this.#byPeer.get(record.id);
+    if (links === undefined) {
+      this.#byPeer.set(record.id, [link]);
+      this.#out.up(record.id, record, link);
+      return;
+    }
+    links.push(link);
+    const old = links[0] as Link;
+    if (old.generation < record.generation) {
+      // A restarted member's old links are dead even if nobody noticed.
+      this.#out.effect({ type: "disconnect", link: old.id, reason: "restarted" });
+      this.#remove(old, "restarted", false);
+      this.#out.up(record.id, record, link);
+    } else if (this.#config.id < record.id) {
+      this.#byeLink(link, "duplicate");
+    }
+  }
+
+  #byeLink(link: Link, reason: ByeReason): void {
+    this.#sendNow(link, "reliable", { type: "bye", reason });
+    this.#out.effect({ type: "disconnect", link: link.id, reason: `bye: ${reason}` });
+    this.#remove(link, `bye: ${reason}`, true);
+  }
+
+  #remove(link: Link, reason: string, onPurpose: boolean): void {
+    if (!this.#links.delete(link.id)) return;
+    for (const waiting of link.queue) {
+      if (waiting.token !== undefined) this.#out.handedOver(waiting.token);
+    }
+    link.queue = [];
+    if (link.peer === undefined) return;
+    const links = (this.#byPeer.get(link.peer) ?? []).filter((other) => other !== link);
+    if (links.length > 0) {
+      this.#byPeer.set(link.peer, links);
+      return;
+    }
+    this.#byPeer.delete(link.peer);
+    this.#out.down(link.peer, reason, onPurpose);
+  }
+
+  #sendNow(link: Link, lane: Lane, message: Message): void {
+    const bytes = this.#codec.encode(message);
+    if (bytes.length <= FRAME_BYTES_MAX) return this.#transmit(link, lane, bytes);
+    invariant(lane === "reliable", "what rides the datagram lane fits a datagram");
+    link.queue.push(new Outgoing(bytes, undefined));
+    link.queuedBytes += bytes.length;
+    this.#pump(link);
+  }
+
+  #transmit(link: Link, lane: Lane, bytes: Uint8Array): void {
+    if (lane === "reliable") link.inFlightBytes += bytes.length;
+    link.sentBytes += bytes.length;
+    this.#out.effect({ type: "send", link: link.id, lane, bytes });
+  }
+
+  #pump(link: Link): void {
+    while (link.inFlightBytes < this.#config.windowBytes) {
+      const first = link.queue[0];
+      if (first === undefined) return;
+      this.#transmit(link, "reliable", first.next(this.#codec, link.fragmented));
+      if (!first.done) continue;
+      link.fragmented++;
+      link.queuedBytes -= first.length;
+      link.queue.shift();
+      if (first.token !== undefined) this.#out.handedOver(first.token);
+    }
+  }
+}

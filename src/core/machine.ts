@@ -1,0 +1,207 @@
+/**
+ * The contract of the core: a pure state machine. `step(input, now) → effects`, run to completion;
+ * `deadline` says when the next `deadline` input is due and is re-read after every step.
+ *
+ * `now` is milliseconds on a monotonic clock. All randomness comes from the seed in the configuration.
+ * The same seed, configuration and sequence of (input, now) give the same effects, on every engine:
+ * a recorded log of inputs replays.
+ */
+
+import type { MemberId } from "./lib/ids.ts";
+
+export type { MemberId };
+
+export type Lane = "reliable" | "datagram";
+
+/** Names a link between the driver and the core; chosen by the driver, never reused. */
+export type LinkId = number;
+
+/** Names an attempt at a link between the driver and the core; chosen by the core. */
+export type AttemptId = number;
+
+/** Names a seed (a signaling server) between the driver and the core; chosen by the driver. */
+export type SeedId = number;
+
+export interface Machine {
+  /** Performs one input to its end. `now` never goes back. */
+  step(input: Input, now: number): readonly Effect[];
+  /** When the next `deadline` input is due, in ms on the clock of `now`; Infinity when idle. */
+  readonly deadline: number;
+}
+
+/** What the driver tells the core. */
+export type Input =
+  /** A frame came in on a link. */
+  | {
+      readonly type: "packet";
+      readonly link: LinkId;
+      readonly lane: Lane;
+      readonly bytes: Uint8Array;
+    }
+  /** A link can carry frames. `attempt` is absent when the other end came by itself (invitation, socket). */
+  | {
+      readonly type: "linkUp";
+      readonly link: LinkId;
+      readonly attempt: AttemptId | undefined;
+      readonly transport: string;
+    }
+  /** A link ended, whoever ended it. */
+  | { readonly type: "linkDown"; readonly link: LinkId; readonly reason: string }
+  /** An attempt is over without a link. */
+  | { readonly type: "connectFailed"; readonly attempt: AttemptId; readonly reason: string }
+  /** `bytes` of the reliable lane have left the link's buffer since the last report. */
+  | { readonly type: "writable"; readonly link: LinkId; readonly bytes: number }
+  /** The transport has signalling for the other end of an attempt. */
+  | { readonly type: "signal"; readonly attempt: AttemptId; readonly payload: Uint8Array }
+  /** A seed is reachable, and introduces these members; also when it introduces more. */
+  | { readonly type: "seedUp"; readonly seed: SeedId; readonly introduced: readonly MemberId[] }
+  /** A packet that a member sent through a seed. */
+  | {
+      readonly type: "seedPacket";
+      readonly seed: SeedId;
+      readonly from: MemberId;
+      readonly bytes: Uint8Array;
+    }
+  /** The seed has no such member. */
+  | { readonly type: "seedGone"; readonly seed: SeedId; readonly id: MemberId }
+  | { readonly type: "seedDown"; readonly seed: SeedId }
+  /** The time of `deadline` has come. A late one is a normal input. */
+  | { readonly type: "deadline" }
+  /** The host stood still for `gapMs` (sleep, freeze): what was in flight says nothing. */
+  | { readonly type: "resumed"; readonly gapMs: number }
+  | { readonly type: "command"; readonly command: Command };
+
+/** What the application asks for. Values are opaque bytes here. */
+export type Command =
+  /** To everybody. `id` comes back in `said` once the neighbours' links have taken it. */
+  | {
+      readonly type: "say";
+      readonly id: number;
+      readonly name: string;
+      readonly value: Uint8Array;
+    }
+  /** To one member; ends in `sent` or `sendFailed` with the same `id`. */
+  | {
+      readonly type: "send";
+      readonly id: number;
+      readonly to: MemberId;
+      readonly name: string;
+      readonly value: Uint8Array;
+      readonly timeoutMs: number;
+    }
+  | { readonly type: "set"; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: "delete"; readonly key: string }
+  /** Replaces what the member says about itself. */
+  | { readonly type: "describe"; readonly about: About }
+  /** The page may be frozen from now on (hidden), or not. */
+  | { readonly type: "mayFreeze"; readonly value: boolean }
+  /** Says good-bye on every link and stops. */
+  | { readonly type: "leave" };
+
+/** What a member says about itself. */
+export interface About {
+  readonly name: string;
+  readonly role: string;
+  /** Opaque bytes, ≤ 1 KiB. */
+  readonly meta: Uint8Array;
+}
+
+/** What the core asks the driver to do, in this order. */
+export type Effect =
+  | {
+      readonly type: "send";
+      readonly link: LinkId;
+      readonly lane: Lane;
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly type: "sendSeed";
+      readonly seed: SeedId;
+      readonly to: MemberId;
+      readonly bytes: Uint8Array;
+    }
+  /** The lowest live id this member knows changed: seeds merge islands by it. */
+  | { readonly type: "island"; readonly id: MemberId }
+  /** Begin an attempt; ends in `linkUp` or `connectFailed`. */
+  | {
+      readonly type: "connect";
+      readonly attempt: AttemptId;
+      readonly peer: MemberId;
+      readonly initiator: boolean;
+    }
+  /** Signalling from the other end of an attempt. */
+  | { readonly type: "signal"; readonly attempt: AttemptId; readonly payload: Uint8Array }
+  /** Give the attempt up; no `connectFailed` follows. */
+  | { readonly type: "abandon"; readonly attempt: AttemptId }
+  /** End the link; a `linkDown` may follow and changes nothing. */
+  | { readonly type: "disconnect"; readonly link: LinkId; readonly reason: string }
+  | { readonly type: "emit"; readonly event: MeshEvent };
+
+/** A member as events and `Core.members()` show it. */
+export interface MemberView extends About {
+  readonly id: MemberId;
+  readonly generation: number;
+  readonly state: "alive" | "suspect" | "down" | "left";
+  readonly node: boolean;
+  readonly addresses: readonly string[];
+  /** Whom it announces links with. */
+  readonly neighbours: readonly MemberId[];
+}
+
+/** What the core tells the application. */
+export type MeshEvent =
+  /**
+   * A member became known (`join`), is alive again or was restarted (`up`), may be gone (`suspect`), is gone
+   * (`down`), said good-bye (`leave`), or says something else of itself (`update`). Once per transition.
+   */
+  | {
+      readonly type: "member";
+      readonly kind: "join" | "up" | "suspect" | "down" | "leave" | "update";
+      readonly member: MemberView;
+    }
+  /** A member that ended long ago was forgotten. */
+  | { readonly type: "forgotten"; readonly id: MemberId }
+  | { readonly type: "linkUp"; readonly peer: MemberId; readonly transport: string }
+  | { readonly type: "linkDown"; readonly peer: MemberId; readonly reason: string }
+  /** An attempt at a link with `peer` ended without one; it is tried again later. */
+  | { readonly type: "linkFailed"; readonly peer: MemberId; readonly reason: string }
+  /** Said to all (`direct` false) or sent to us. */
+  | {
+      readonly type: "heard";
+      readonly from: MemberId;
+      readonly name: string;
+      readonly value: Uint8Array;
+      readonly direct: boolean;
+    }
+  /** Messages `first` … `last` of this sender did not come and will not. */
+  | {
+      readonly type: "gap";
+      readonly from: MemberId;
+      readonly first: number;
+      readonly last: number;
+    }
+  /** A key of a member's state; undefined `value`: deleted. */
+  | {
+      readonly type: "state";
+      readonly owner: MemberId;
+      readonly key: string;
+      readonly value: Uint8Array | undefined;
+    }
+  /** A write of ours did not fit the limits of the state. */
+  | { readonly type: "writeRefused"; readonly key: string }
+  | { readonly type: "said"; readonly id: number }
+  | { readonly type: "sent"; readonly id: number }
+  | {
+      readonly type: "sendFailed";
+      readonly id: number;
+      readonly reason: "unreachable" | "overloaded" | "gone";
+    }
+  /** A link was refused at its greeting: another cluster, or another version of the protocol. */
+  | { readonly type: "refused"; readonly reason: "version" | "cluster" | "malformed" }
+  /** No link is left, or the first one is back. */
+  | { readonly type: "isolated" }
+  | { readonly type: "connected" }
+  /** Another process uses our identity: this member has stopped. */
+  | { readonly type: "identityTaken" }
+  /** The good-byes are on their way. */
+  | { readonly type: "left" };

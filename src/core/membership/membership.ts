@@ -1,0 +1,346 @@
+/**
+ * The membership layer: table, suspicions and detector, and how news of members spreads.
+ *
+ * News is flooded: every member passes on what it did not know, once, batched by step (SWIM's piggyback would be
+ * slower here, where links are few and reliable). What the flood misses is repaired: every probe carries
+ * fingerprints of all that both ends know, and neighbours that differ exchange digests, then what is newer.
+ */
+
+import type { Config } from "../config.ts";
+import type { Deadlines } from "../lib/deadlines.ts";
+import type { MemberId } from "../machine.ts";
+import type {
+  Claim,
+  Fingerprints,
+  MemberDigestEntry,
+  MemberRecord,
+  Message,
+  Opinion,
+  Update,
+} from "../wire/messages.ts";
+import { Detector } from "./detector.ts";
+import { Suspicions } from "./suspicion.ts";
+import { type Change, isLive, type Member, MemberTable } from "./table.ts";
+
+/** Updates in one message. */
+const UPDATES_MAX = 256;
+
+export interface MembershipOut {
+  neighbours(): readonly MemberId[];
+  send(to: MemberId, message: Message, lane?: "datagram"): void;
+  /** A member's record or state changed. */
+  changed(change: Change): void;
+  forgotten(id: MemberId): void;
+  /** Ends the silent link with `peer`. */
+  giveUp(peer: MemberId): void;
+  /** Bulk waits on the link with `peer`. */
+  bulkWaits(peer: MemberId): boolean;
+  fingerprints(): Fingerprints;
+  /** The other end of a link knows other things than we do: members, or state. */
+  differs(peer: MemberId, what: "members" | "state"): void;
+  /** Our generation rose before anybody had heard of us. */
+  reborn(generation: number): void;
+  taken(): void;
+}
+
+export class Membership {
+  readonly table: MemberTable;
+  readonly detector: Detector;
+  readonly #config: Config;
+  readonly #deadlines: Deadlines;
+  readonly #out: MembershipOut;
+  readonly #suspicions: Suspicions;
+  /** News of this step, with the neighbour that it came from. */
+  #news: { update: Update; from: MemberId | undefined }[] = [];
+  /** Neighbours whose link broke without a word, and when to report them. */
+  readonly #lost = new Set<MemberId>();
+  #opinionSequence = 0;
+  #mayFreeze = false;
+
+  constructor(config: Config, deadlines: Deadlines, now: number, out: MembershipOut) {
+    this.#config = config;
+    this.#deadlines = deadlines;
+    this.#out = out;
+    this.table = new MemberTable(config, now);
+    this.detector = new Detector(config);
+    this.#suspicions = new Suspicions(config, (id) => this.table.get(id));
+  }
+
+  set mayFreeze(value: boolean) {
+    this.#mayFreeze = value;
+  }
+
+  /** A link with `peer` stands: take its record, compare what both know. */
+  onLinkUp(peer: MemberId, record: MemberRecord, now: number): void {
+    this.table.announced();
+    this.#settleLost(peer);
+    this.detector.add(peer, now);
+    this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+    this.#takeRecord(record, peer, now);
+    this.#announceSoon(now);
+    this.#out.send(peer, { type: "memberDigest", entries: this.table.digest(), answer: true });
+    const opinions = this.#suspicions.opinions();
+    if (opinions.length > 0) {
+      this.#sendUpdates(peer, opinions.map((opinion) => ({ type: "opinion", ...opinion })));
+    }
+  }
+
+  onLinkDown(peer: MemberId, onPurpose: boolean, now: number): void {
+    const heardAt = this.detector.health(peer)?.heardAt ?? now;
+    this.detector.remove(peer);
+    this.#deadlines.clear(`probe:${peer}`);
+    this.#announceSoon(now);
+    if (onPurpose || !this.table.isLive(peer)) return;
+    this.#lost.add(peer);
+    this.#deadlines.set(`lost:${peer}`, Math.max(now, heardAt + this.#config.giveUpMinMs));
+  }
+
+  /** Any sign of a member that came another way than over a link of ours. */
+  onSignOfLife(from: MemberId): void {
+    this.#settleLost(from);
+  }
+
+  onPing(from: MemberId, ping: Extract<Message, { type: "ping" }>, now: number): void {
+    this.detector.onPing(from, ping.sequence, ping.echo, now);
+    const { sequence } = ping;
+    const fingerprints = this.#out.fingerprints();
+    const ack: Message = { type: "ack", sequence, mayFreeze: this.#mayFreeze, fingerprints };
+    this.#out.send(from, ack, "datagram");
+    this.#compare(from, ping.fingerprints, fingerprints);
+  }
+
+  onAck(from: MemberId, ack: Extract<Message, { type: "ack" }>, now: number): void {
+    this.detector.onAck(from, ack.sequence, now);
+    this.#compare(from, ack.fingerprints, this.#out.fingerprints());
+    if (this.#suspicions.has(from)) this.#say(from, "vouch", now);
+  }
+
+  onUpdates(from: MemberId, updates: readonly Update[], now: number): void {
+    for (const update of updates) {
+      if (update.type === "record") this.#takeRecord(update, from, now);
+      else if (update.type === "claim") this.#takeClaim(update, from, now);
+      else this.#takeOpinion(update, from, now);
+    }
+  }
+
+  onDigest(from: MemberId, entries: readonly MemberDigestEntry[], answer: boolean): void {
+    this.#sendUpdates(from, this.table.newerThan(entries));
+    if (answer && this.#isBehind(entries)) {
+      this.#out.send(from, { type: "memberDigest", entries: this.table.digest(), answer: false });
+    }
+  }
+
+  /** The time to look at the link with `peer` has come, `lateMs` ago. */
+  onProbeDeadline(peer: MemberId, now: number, lateMs: number): void {
+    const member = this.table.get(peer);
+    const needed = member === undefined ? 1 : this.#suspicions.reportsNeeded(member);
+    const action = this.detector.check(peer, now, needed, this.#out.bulkWaits(peer), lateMs);
+    if (action === "giveUp") {
+      this.#out.giveUp(peer);
+      this.#settleLost(peer);
+      this.#say(peer, "report", now);
+      return;
+    }
+    if (action === "ping") this.#ping(peer, now);
+    this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+  }
+
+  onLostDeadline(peer: MemberId, now: number): void {
+    if (this.#lost.delete(peer)) this.#say(peer, "report", now);
+  }
+
+  onSuspicionDeadline(target: MemberId, now: number): void {
+    this.#judge(target, now);
+  }
+
+  onAnnounceDeadline(now: number): void {
+    const neighbours = [...this.#out.neighbours()].sort();
+    const announced = this.table.own.neighbours;
+    if (neighbours.length === announced.length && neighbours.every((id, i) => id === announced[i])) {
+      return;
+    }
+    this.describe({ neighbours }, now);
+  }
+
+  onReapDeadline(now: number): void {
+    for (const id of this.table.reap(now)) this.#out.forgotten(id);
+    this.#deadlines.set("reap", now + this.#config.tombstoneMs / 4);
+  }
+
+  /** The host stood still: what was outstanding says nothing. */
+  forgive(now: number): void {
+    this.detector.forgive(now);
+    for (const peer of this.#lost) this.#deadlines.set(`lost:${peer}`, now + this.#config.giveUpMinMs);
+  }
+
+  describe(change: Parameters<MemberTable["describe"]>[0], now: number): void {
+    this.table.describe(change, now);
+    this.#spreadOwn();
+  }
+
+  /** The last word: everyone hears it before the links end. */
+  leave(now: number): void {
+    this.table.leave(now);
+    this.#spreadOwn();
+    this.flush();
+  }
+
+  /** Passes the step's news on. */
+  flush(): void {
+    if (this.#news.length === 0) return;
+    const news = this.#news;
+    this.#news = [];
+    for (const peer of this.#out.neighbours()) {
+      this.#sendUpdates(
+        peer,
+        news.filter(({ from }) => from !== peer).map(({ update }) => update),
+      );
+    }
+  }
+
+  #ping(peer: MemberId, now: number): void {
+    const ping = this.detector.nextPing(peer, now);
+    if (ping === undefined) return;
+    const fingerprints = this.#out.fingerprints();
+    const message: Message = { type: "ping", ...ping, mayFreeze: this.#mayFreeze, fingerprints };
+    this.#out.send(peer, message, "datagram");
+  }
+
+  #compare(peer: MemberId, theirs: Fingerprints, ours: Fingerprints): void {
+    if (theirs.membersHigh !== ours.membersHigh || theirs.membersLow !== ours.membersLow) {
+      this.#out.differs(peer, "members");
+    }
+    if (theirs.stateHigh !== ours.stateHigh || theirs.stateLow !== ours.stateLow) {
+      this.#out.differs(peer, "state");
+    }
+  }
+
+  #takeRecord(record: MemberRecord, from: MemberId, now: number): void {
+    if (record.id === this.#config.id) return this.#takeOwn(record, now);
+    const change = this.table.applyRecord(record, now);
+    if (change === undefined) return;
+    this.#news.push({ update: { type: "record", ...record }, from });
+    this.#settle(change);
+  }
+
+  #takeClaim(claim: Claim, from: MemberId, now: number): void {
+    if (claim.id === this.#config.id) return this.#takeOwn(claim, now);
+    const change = this.table.applyClaim(claim, now);
+    if (change === undefined) return;
+    this.#news.push({ update: { type: "claim", ...claim }, from });
+    this.#settle(change);
+  }
+
+  #takeOpinion(opinion: Opinion, from: MemberId | undefined, now: number): void {
+    const { target, generation, incarnation } = opinion;
+    if (target === this.#config.id) {
+      if (opinion.kind === "vouch") return;
+      return this.#takeOwn({ id: target, generation, incarnation, state: "suspect" }, now);
+    }
+    if (!this.#suspicions.add(opinion, now)) return;
+    this.#news.push({ update: { type: "opinion", ...opinion }, from });
+    // Another observer's report: look for ourselves at once. The answer is our vouch.
+    if (opinion.kind === "report" && this.detector.health(target) !== undefined) {
+      this.#ping(target, now);
+    }
+    this.#judge(target, now);
+  }
+
+  #takeOwn(news: MemberRecord | Claim, now: number): void {
+    const result = this.table.applyOwn(news, now);
+    if (result === "none") return;
+    if (result === "taken") return this.#out.taken();
+    if (result === "reborn") this.#out.reborn(this.table.own.generation);
+    this.#spreadOwn();
+  }
+
+  /** What we ourselves hold of a neighbour, told to all. */
+  #say(target: MemberId, kind: "report" | "vouch", now: number): void {
+    const member = this.table.get(target);
+    if (member === undefined || !isLive(member)) return;
+    const { generation, incarnation } = member.record;
+    const opinion: Opinion = {
+      observer: this.#config.id,
+      observerGeneration: this.table.own.generation,
+      target,
+      generation,
+      incarnation,
+      kind,
+      sequence: ++this.#opinionSequence,
+    };
+    this.#takeOpinion(opinion, undefined, now);
+  }
+
+  #judge(target: MemberId, now: number): void {
+    const member = this.table.get(target);
+    const verdict = this.#suspicions.judge(target, now);
+    if (member === undefined || verdict === "none" || verdict === "cleared") {
+      if (this.#suspicions.has(target)) {
+        this.#deadlines.set(`suspicion:${target}`, this.#suspicions.endsAt(target));
+      }
+      return;
+    }
+    const { generation, incarnation } = member.record;
+    const steps: ("suspect" | "down")[] = verdict === "down" ? ["suspect", "down"] : ["suspect"];
+    for (const state of steps) {
+      const change = this.table.applyClaim({ id: target, generation, incarnation, state }, now);
+      if (change !== undefined) this.#settle(change);
+    }
+    if (verdict === "suspect") {
+      this.#deadlines.set(`suspicion:${target}`, this.#suspicions.endsAt(target));
+      return;
+    }
+    // One observer fewer may decide about the others that it observed.
+    for (const other of this.#suspicions.targets()) this.#judge(other, now);
+  }
+
+  /** A change of state ends what was under way about the member. */
+  #settle(change: Change): void {
+    const { before, after } = change;
+    const { id } = after.record;
+    const refuted =
+      before !== undefined &&
+      (before.record.incarnation !== after.record.incarnation ||
+        before.record.generation !== after.record.generation);
+    if (!isLive(after) || refuted) {
+      this.#suspicions.close(id);
+      this.#deadlines.clear(`suspicion:${id}`);
+      this.#settleLost(id);
+    }
+    this.#out.changed(change);
+  }
+
+  #settleLost(peer: MemberId): void {
+    if (this.#lost.delete(peer)) this.#deadlines.clear(`lost:${peer}`);
+  }
+
+  #announceSoon(now: number): void {
+    this.#deadlines.ensure("neighbours", now + this.#config.announceDelayMs);
+  }
+
+  #spreadOwn(): void {
+    this.#news.push({ update: { type: "record", ...this.table.own }, from: undefined });
+    const own = this.table.get(this.#config.id) as Member;
+    this.#out.changed({ before: own, after: own });
+  }
+
+  #sendUpdates(peer: MemberId, updates: readonly Update[]): void {
+    for (let i = 0; i < updates.length; i += UPDATES_MAX) {
+      this.#out.send(peer, { type: "members", updates: updates.slice(i, i + UPDATES_MAX) });
+    }
+  }
+
+  /** Whether the digest shows anything that is newer there. */
+  #isBehind(entries: readonly MemberDigestEntry[]): boolean {
+    return entries.some((entry) => {
+      const member = this.table.get(entry.id);
+      const ended = entry.state === "down" || entry.state === "left";
+      if (member === undefined) return !ended;
+      const { generation, version, incarnation } = member.record;
+      if (entry.generation !== generation) return entry.generation > generation;
+      return (
+        entry.version > version || (entry.incarnation === incarnation && entry.state !== member.state)
+      );
+    });
+  }
+}

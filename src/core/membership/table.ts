@@ -1,0 +1,267 @@
+/**
+ * The member table and its merge rule (SWIM, section 4.2, with generations).
+ *
+ * A member is ordered by (generation, incarnation, state) with alive < suspect < down < left. Only its owner
+ * raises its incarnation, to refute, and its generation, at a start. Departures from SWIM: a higher generation
+ * beats everything of a lower one, down(i) is never overwritten by alive(≤ i) but by alive(i + 1), and what the
+ * owner says of itself (name, neighbours, …) is one record with a version of its own, so that news of it and
+ * news of its life never undo each other. A claim above the owner's own incarnation is refused.
+ */
+
+import type { Config } from "../config.ts";
+import { SetHash } from "../lib/hash.ts";
+import { invariant } from "../lib/invariant.ts";
+import type { About, MemberId } from "../machine.ts";
+import {
+  type Claim,
+  FLAG_NODE,
+  FLAG_SLOW_OFFERER,
+  type MemberDigestEntry,
+  type MemberRecord,
+  type Update,
+} from "../wire/messages.ts";
+
+export type MemberState = "alive" | "suspect" | "down" | "left";
+
+const RANK: Readonly<Record<MemberState, number>> = { alive: 0, suspect: 1, down: 2, left: 3 };
+
+export interface Member {
+  readonly record: MemberRecord;
+  readonly state: MemberState;
+  /** When this state began here, ms. */
+  readonly since: number;
+}
+
+/** What an update did. `before` is undefined for a member seen for the first time. */
+export interface Change {
+  readonly before: Member | undefined;
+  readonly after: Member;
+}
+
+/** Why an update about ourselves matters. */
+export type SelfNews =
+  /** Somebody holds us suspect or down: we have refuted it. */
+  | "refuted"
+  /** The mesh knew a former life of ours: our generation is above it now. */
+  | "reborn"
+  /** Another process uses our identity. */
+  | "taken"
+  | "none";
+
+export class MemberTable {
+  readonly #config: Config;
+  readonly #members = new Map<MemberId, Member>();
+  readonly #hash = new SetHash();
+  /** Raised whenever any record or state changes: caches compare it. */
+  #revision = 0;
+  #liveCount = 0;
+  #own: MemberRecord;
+  /** Whether anybody may have heard of this life of ours. */
+  #announced = false;
+
+  constructor(config: Config, now: number) {
+    this.#config = config;
+    this.#own = {
+      id: config.id,
+      generation: config.generation,
+      version: 1,
+      incarnation: 0,
+      state: "alive",
+      flags: (config.slowOfferer ? FLAG_SLOW_OFFERER : 0) | (config.node ? FLAG_NODE : 0),
+      name: config.name,
+      role: config.role,
+      meta: config.meta,
+      addresses: config.addresses,
+      neighbours: [],
+    };
+    this.#put(undefined, { record: this.#own, state: "alive", since: now });
+  }
+
+  get own(): MemberRecord {
+    return this.#own;
+  }
+
+  get hash(): SetHash {
+    return this.#hash;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Members that are alive or suspect, ourselves included. */
+  get liveCount(): number {
+    return this.#liveCount;
+  }
+
+  get(id: MemberId): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  /** Every member but ourselves. */
+  *others(): IterableIterator<Member> {
+    for (const member of this.#members.values()) {
+      if (member.record.id !== this.#config.id) yield member;
+    }
+  }
+
+  isLive(id: MemberId): boolean {
+    const member = this.#members.get(id);
+    return member !== undefined && isLive(member);
+  }
+
+  /** The lowest live id: it names the island that we are on. */
+  island(): MemberId {
+    let lowest = this.#config.id;
+    for (const member of this.#members.values()) {
+      if (isLive(member) && member.record.id < lowest) lowest = member.record.id;
+    }
+    return lowest;
+  }
+
+  /** Changes what we say of ourselves. */
+  describe(change: Partial<About> & { neighbours?: readonly MemberId[] }, now: number): void {
+    this.#replaceOwn({ ...change }, now);
+  }
+
+  /** Says that we leave: the last word of this generation. */
+  leave(now: number): void {
+    this.#replaceOwn({ state: "left" }, now);
+  }
+
+  /** From the first link on, a record of ours at a higher generation is somebody else's. */
+  announced(): void {
+    this.#announced = true;
+  }
+
+  /** Merges a record of another member. Undefined when it is no news. */
+  applyRecord(record: MemberRecord, now: number): Change | undefined {
+    invariant(record.id !== this.#config.id, "records of ourselves go to applyOwn");
+    const before = this.#members.get(record.id);
+    if (before === undefined) {
+      if (this.#members.size >= this.#config.membersMax) return undefined;
+      return this.#put(undefined, { record, state: record.state, since: now });
+    }
+    const held = before.record;
+    if (record.generation !== held.generation) {
+      if (record.generation < held.generation) return undefined;
+      return this.#put(before, { record, state: record.state, since: now });
+    }
+    if (before.state === "left" || record.version <= held.version) return undefined;
+    // Versions and incarnations rise together at their owner: the newer record never lowers the incarnation.
+    const refutes = record.incarnation > held.incarnation;
+    const state = record.state === "left" ? "left" : refutes ? "alive" : before.state;
+    const since = state === before.state ? before.since : now;
+    return this.#put(before, { record, state, since });
+  }
+
+  /** Merges what others hold of a member. Undefined when it is no news or cannot be. */
+  applyClaim(claim: Claim, now: number): Change | undefined {
+    const before = this.#members.get(claim.id);
+    if (before === undefined || claim.id === this.#config.id) return undefined;
+    const { generation, incarnation } = before.record;
+    if (claim.generation !== generation || claim.incarnation !== incarnation) return undefined;
+    if (RANK[claim.state] <= RANK[before.state]) return undefined;
+    return this.#put(before, { ...before, state: claim.state, since: now });
+  }
+
+  /** Others' news about ourselves: refuted, outlived, or the sign of a clone. */
+  applyOwn(news: MemberRecord | Claim, now: number): SelfNews {
+    const own = this.#own;
+    const isRecord = "version" in news;
+    if (news.generation > own.generation || (isRecord && this.#isForeign(news))) {
+      if (this.#announced) return "taken";
+      this.#replaceOwn({ generation: news.generation + 1, incarnation: 0 }, now);
+      return "reborn";
+    }
+    if (isRecord || news.generation < own.generation || news.incarnation < own.incarnation) {
+      return "none";
+    }
+    this.#replaceOwn({ incarnation: own.incarnation + 1 }, now);
+    return "refuted";
+  }
+
+  /** Forgets members that ended before `now - tombstoneMs`; gives their ids. */
+  reap(now: number): MemberId[] {
+    const reaped: MemberId[] = [];
+    for (const [id, member] of this.#members) {
+      if (isLive(member) || now - member.since < this.#config.tombstoneMs) continue;
+      this.#members.delete(id);
+      reaped.push(id);
+    }
+    if (reaped.length > 0) this.#revision++;
+    return reaped;
+  }
+
+  digest(): MemberDigestEntry[] {
+    return [...this.#members.values()].map(({ record, state }) => ({
+      id: record.id,
+      generation: record.generation,
+      version: record.version,
+      incarnation: record.incarnation,
+      state,
+    }));
+  }
+
+  /** What we know that the sender of the digest does not. */
+  newerThan(entries: readonly MemberDigestEntry[]): Update[] {
+    const theirs = new Map(entries.map((entry) => [entry.id, entry]));
+    const updates: Update[] = [];
+    for (const { record, state } of this.#members.values()) {
+      const entry = theirs.get(record.id);
+      const ended = state === "down" || state === "left";
+      // A tombstone is news only to those who still hold the member for something better.
+      if (entry === undefined && ended) continue;
+      if (isOlder(entry, record)) updates.push({ type: "record", ...record });
+      const stateIsNews =
+        entry === undefined ||
+        entry.generation < record.generation ||
+        (entry.generation === record.generation &&
+          (entry.incarnation < record.incarnation ||
+            (entry.incarnation === record.incarnation &&
+              RANK[state] > RANK[entry.state === "asleep" ? "alive" : entry.state])));
+      if (stateIsNews && (state === "suspect" || state === "down")) {
+        const { id, generation, incarnation } = record;
+        updates.push({ type: "claim", id, generation, incarnation, state });
+      }
+    }
+    return updates;
+  }
+
+  /** Same generation, not ours: another process started this identity together with us, or we left before. */
+  #isForeign(record: MemberRecord): boolean {
+    const own = this.#own;
+    if (record.generation !== own.generation) return false;
+    return record.version > own.version || (record.state === "left" && own.state !== "left");
+  }
+
+  #replaceOwn(change: Partial<MemberRecord>, now: number): void {
+    const before = this.#members.get(this.#config.id);
+    this.#own = { ...this.#own, ...change, version: this.#own.version + 1 };
+    this.#put(before, { record: this.#own, state: this.#own.state, since: now });
+  }
+
+  #put(before: Member | undefined, after: Member): Change {
+    if (before !== undefined) this.#count(before, -1);
+    this.#count(after, 1);
+    this.#members.set(after.record.id, after);
+    this.#revision++;
+    return { before, after };
+  }
+
+  #count(member: Member, by: 1 | -1): void {
+    if (!isLive(member)) return;
+    this.#liveCount += by;
+    const { id, generation, version, incarnation } = member.record;
+    this.#hash.toggle(id, generation, version, incarnation, RANK[member.state]);
+  }
+}
+
+export function isLive(member: Member): boolean {
+  return member.state === "alive" || member.state === "suspect";
+}
+
+function isOlder(entry: MemberDigestEntry | undefined, record: MemberRecord): boolean {
+  if (entry === undefined || entry.generation < record.generation) return true;
+  return entry.generation === record.generation && entry.version < record.version;
+}

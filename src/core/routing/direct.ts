@@ -1,0 +1,121 @@
+/**
+ * Messages to one member: over the link with it, or along a route. The receiver acknowledges each; until then the
+ * sender repeats it, over whatever way there is by then, and the receiver tells repetitions by their sequence.
+ * So a message arrives once, or its sender learns that it may not have.
+ */
+
+import type { Config } from "../config.ts";
+import { BoundedMap } from "../lib/bounded-map.ts";
+import type { Deadlines } from "../lib/deadlines.ts";
+import { SeenWindow } from "../lib/window.ts";
+import type { MemberId } from "../machine.ts";
+import type { Inner } from "../wire/messages.ts";
+
+/** Senders whose sequences are remembered. */
+const SENDERS_MAX = 4_096;
+
+/** A large message is given so much more time before it is repeated: 1 MB/s. */
+const BYTES_PER_MS = 1_000;
+
+export type SendFailure = "unreachable" | "overloaded" | "gone";
+
+export interface DirectOut {
+  /** Carries `inner` towards `to`, behind other bulk. False when there is no way now. */
+  carry(to: MemberId, inner: Inner): boolean;
+  sent(id: number): void;
+  failed(id: number, reason: SendFailure): void;
+}
+
+interface Pending {
+  readonly id: number;
+  readonly to: MemberId;
+  readonly inner: Extract<Inner, { type: "direct" }>;
+  readonly endsAt: number;
+  retryMs: number;
+}
+
+export class DirectMessages {
+  readonly #config: Config;
+  readonly #deadlines: Deadlines;
+  readonly #out: DirectOut;
+  #sequence = 0;
+  readonly #pending = new Map<number, Pending>();
+  readonly #seen = new BoundedMap<string, SeenWindow>(SENDERS_MAX);
+
+  constructor(config: Config, deadlines: Deadlines, out: DirectOut) {
+    this.#config = config;
+    this.#deadlines = deadlines;
+    this.#out = out;
+  }
+
+  send(
+    command: { id: number; to: MemberId; name: string; value: Uint8Array; timeoutMs: number },
+    generation: number,
+    now: number,
+  ): void {
+    if (this.#pending.size >= this.#config.directMax) {
+      return this.#out.failed(command.id, "overloaded");
+    }
+    const sequence = ++this.#sequence;
+    const pending: Pending = {
+      id: command.id,
+      to: command.to,
+      inner: { type: "direct", generation, sequence, name: command.name, value: command.value },
+      endsAt: now + command.timeoutMs,
+      retryMs: this.#config.directRetryMs + command.value.length / BYTES_PER_MS,
+    };
+    this.#pending.set(sequence, pending);
+    this.#attempt(sequence, pending, now);
+  }
+
+  onAck(from: MemberId, sequence: number): void {
+    const pending = this.#pending.get(sequence);
+    if (pending === undefined || pending.to !== from) return;
+    this.#finish(sequence);
+    this.#out.sent(pending.id);
+  }
+
+  /** Whether this message of `from` is new; a repetition is only acknowledged again. */
+  isNew(from: MemberId, generation: number, sequence: number): boolean {
+    const sender = `${from}:${generation}`;
+    const window = this.#seen.get(sender) ?? new SeenWindow();
+    this.#seen.set(sender, window);
+    return window.add(sequence);
+  }
+
+  /** A way to somebody may have opened or closed: what waits is tried at once. */
+  retryNow(to: MemberId, now: number): void {
+    for (const [sequence, pending] of this.#pending) {
+      if (pending.to === to) this.#attempt(sequence, pending, now);
+    }
+  }
+
+  /** The member left or is down. */
+  gone(to: MemberId): void {
+    for (const [sequence, pending] of this.#pending) {
+      if (pending.to !== to) continue;
+      this.#finish(sequence);
+      this.#out.failed(pending.id, "gone");
+    }
+  }
+
+  onDeadline(sequence: number, now: number): void {
+    const pending = this.#pending.get(sequence);
+    if (pending === undefined) return;
+    if (now < pending.endsAt) return this.#attempt(sequence, pending, now);
+    this.#finish(sequence);
+    this.#out.failed(pending.id, "unreachable");
+  }
+
+  #attempt(sequence: number, pending: Pending, now: number): void {
+    const carried = this.#out.carry(pending.to, pending.inner);
+    const pauseMs = carried ? pending.retryMs : this.#config.directRetryMs;
+    if (carried) pending.retryMs *= 2;
+    this.#deadlines.set(`direct:${sequence}`, Math.min(pending.endsAt, now + pauseMs));
+  }
+
+  #finish(sequence: number): void {
+    this.#pending.delete(sequence);
+    this.#deadlines.clear(`direct:${sequence}`);
+  }
+}

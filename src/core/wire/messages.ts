@@ -1,0 +1,205 @@
+/**
+ * Every message of the protocol, with who sends it and what answers it. The order of the declarations is the
+ * wire format. `PROTOCOL.md` draws the exchanges.
+ */
+
+import {
+  boolean,
+  bytes,
+  id,
+  type Infer,
+  list,
+  oneOf,
+  optional,
+  rest,
+  string,
+  struct,
+  type Tagged,
+  uint32,
+  union,
+  varint,
+} from "./schema.ts";
+
+/** Limits of the wire. What is over them does not decode. */
+export const NAME_BYTES_MAX = 256;
+export const META_BYTES_MAX = 1_024;
+export const ADDRESS_BYTES_MAX = 256;
+export const NEIGHBOURS_MAX = 64;
+export const HOPS_MAX = 8;
+export const SIGNAL_BYTES_MAX = 16_384;
+/** The largest value in one message, before it is cut into fragments. */
+export const VALUE_BYTES_MAX = 8 * 1_024 * 1_024;
+/** A whole message with its largest value; what fragments may add up to. */
+export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 2_048;
+/** The largest frame that is ever put on a link. */
+export const FRAME_BYTES_MAX = 16_384;
+const UPDATES_MAX = 1_024;
+const DIGEST_MAX = 4_096;
+const IDS_MAX = 1_024;
+
+const name = string(NAME_BYTES_MAX);
+
+/**
+ * What a member says about itself. Only its owner makes one; the higher (generation, version) wins.
+ * `neighbours` are the members that probe it: its observers.
+ */
+const memberRecord = struct({
+  id,
+  generation: varint,
+  version: varint,
+  incarnation: varint,
+  state: oneOf(["alive", "left"]),
+  flags: varint,
+  name,
+  role: name,
+  meta: bytes(META_BYTES_MAX),
+  addresses: list(string(ADDRESS_BYTES_MAX), 8),
+  neighbours: list(id, NEIGHBOURS_MAX),
+});
+export type MemberRecord = Infer<typeof memberRecord>;
+
+/** Bits of `MemberRecord.flags`. */
+export const FLAG_SLOW_OFFERER = 1;
+export const FLAG_NODE = 2;
+
+/** What others hold of a member: suspect or down, at one incarnation. */
+const claim = struct({
+  id,
+  generation: varint,
+  incarnation: varint,
+  state: oneOf(["suspect", "down"]),
+});
+export type Claim = Infer<typeof claim>;
+
+/** An observer has given its neighbour up, or vouches for it. Direct knowledge only. */
+const opinion = struct({
+  observer: id,
+  observerGeneration: varint,
+  target: id,
+  generation: varint,
+  incarnation: varint,
+  kind: oneOf(["report", "vouch"]),
+  /** Counts the observer's opinions of the target, so that a later one replaces an earlier one. */
+  sequence: varint,
+});
+export type Opinion = Infer<typeof opinion>;
+
+const update = union({ record: memberRecord, claim, opinion });
+export type Update = Infer<typeof update>;
+
+/** The fingerprints that two neighbours compare on every probe. */
+const fingerprints = struct({
+  membersHigh: uint32,
+  membersLow: uint32,
+  stateHigh: uint32,
+  stateLow: uint32,
+});
+export type Fingerprints = Infer<typeof fingerprints>;
+
+const memberDigestEntry = struct({
+  id,
+  generation: varint,
+  version: varint,
+  incarnation: varint,
+  state: oneOf(["alive", "suspect", "asleep", "down", "left"]),
+});
+export type MemberDigestEntry = Infer<typeof memberDigestEntry>;
+
+const stateDigestEntry = struct({ owner: id, generation: varint, maxVersion: varint });
+export type StateDigestEntry = Infer<typeof stateDigestEntry>;
+
+const stateEntry = struct({
+  key: name,
+  version: varint,
+  /** Absent: the key was deleted at this version. */
+  value: optional(bytes(VALUE_BYTES_MAX)),
+});
+export type StateEntry = Infer<typeof stateEntry>;
+
+const payloadId = struct({ origin: id, generation: varint, sequence: varint });
+export type PayloadId = Infer<typeof payloadId>;
+
+/** What travels from one member to another that may have no link with it. */
+const inner = union({
+  /** Asks for a link. Answered by `linkAccept` or `linkReject` with the same attempt. */
+  linkRequest: struct({
+    attempt: varint,
+    generation: varint,
+    flags: varint,
+    /** The asker has no link at all. */
+    urgent: boolean,
+  }),
+  linkAccept: struct({ attempt: varint, flags: varint }),
+  linkReject: struct({ attempt: varint, reason: oneOf(["full", "linked", "leaving"]) }),
+  /** Carries a transport's signalling for an accepted attempt, both ways. */
+  signal: struct({ attempt: varint, payload: bytes(SIGNAL_BYTES_MAX) }),
+  /** A message to one member. Answered by `directAck`; repeated until then. */
+  direct: struct({
+    generation: varint,
+    sequence: varint,
+    name,
+    value: bytes(VALUE_BYTES_MAX),
+  }),
+  directAck: struct({ generation: varint, sequence: varint }),
+});
+export type Inner = Infer<typeof inner>;
+export type InnerType = Inner["type"];
+
+const messages = {
+  /** The first frame of both ends of every link. Answered by the other end's own. */
+  hello: struct({ record: memberRecord, features: varint }),
+  /** The sender closes this link on purpose: it is no sign of failure. */
+  bye: struct({ reason: oneOf(["leaving", "full", "duplicate", "stranger", "taken"]) }),
+  /** A piece of a message that is larger than a frame. In order, on the reliable lane. */
+  fragment: struct({ message: varint, index: varint, count: varint, bytes: rest }),
+  /**
+   * Probe of a neighbour, on the datagram lane. Answered at once by `ack`. `echo` is the sender's last sequence
+   * whose answer it heard: it proves that the sender hears us.
+   */
+  ping: struct({ sequence: varint, echo: varint, mayFreeze: boolean, fingerprints }),
+  ack: struct({ sequence: varint, mayFreeze: boolean, fingerprints }),
+  /** Membership news, flooded: every member passes on what it did not know. */
+  members: struct({ updates: list(update, UPDATES_MAX) }),
+  /** All that the sender knows of members, in brief. Answered by `members` with what is newer here. */
+  memberDigest: struct({ entries: list(memberDigestEntry, DIGEST_MAX), answer: boolean }),
+  /** How far the sender knows each owner's state. Answered by `stateDelta`s with what is newer here. */
+  stateDigest: struct({ entries: list(stateDigestEntry, DIGEST_MAX), answer: boolean }),
+  /** An owner's changes in (from, to], ascending. */
+  stateDelta: struct({
+    owner: id,
+    generation: varint,
+    from: varint,
+    to: varint,
+    entries: list(stateEntry, UPDATES_MAX),
+  }),
+  /** Along `path`, whose first id is the next hop, to its last. A break is answered by `noRoute`. */
+  routed: struct({ from: id, path: list(id, HOPS_MAX), inner }),
+  /** `brokenAt` has no link with `to`. Goes back to `from` as far as it can, at most `hops` hops more. */
+  noRoute: struct({ from: id, to: id, brokenAt: id, hops: varint }),
+  /** Between neighbours: what needs no route. */
+  local: struct({ inner }),
+  /** A broadcast, along the tree of its origin. A duplicate is answered by `prune`. */
+  payload: struct({
+    id: payloadId,
+    hop: varint,
+    name,
+    value: bytes(VALUE_BYTES_MAX),
+  }),
+  /** Payloads that the sender has and did not send. A gap is answered by `graft`. */
+  iHave: struct({ ids: list(payloadId, IDS_MAX) }),
+  /** Send me these, and from now on everything of their origins. */
+  graft: struct({ ids: list(payloadId, IDS_MAX) }),
+  /** I hear this origin from somebody else: only announce its payloads to me. */
+  prune: struct({ origin: id }),
+  /** Where each origin's sequence stands, for a new neighbour: nothing before it will be asked for. */
+  baselines: struct({ ids: list(payloadId, DIGEST_MAX) }),
+} as const;
+
+export const message = union(messages);
+export type Message = Tagged<typeof messages>;
+export type MessageOf<T extends Message["type"]> = Extract<Message, { type: T }>;
+
+/** What travels through a seed: the same inner messages, between two that have no link yet. */
+export const seedMessage = struct({ inner });
+
+export { inner as innerCodec };
