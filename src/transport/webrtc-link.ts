@@ -1,4 +1,4 @@
-import { FrameReader, FrameWriter } from "./framing.ts";
+import { CHUNK_BYTES_MAX, FrameReader, FrameWriter } from "./framing.ts";
 import {
   type CloseReason,
   type ConnectOptions,
@@ -256,7 +256,7 @@ export class WebRtcLink implements Link {
 
   #handOver(bytesMax: number = Number.POSITIVE_INFINITY): number {
     let drained = 0;
-    while (drained < bytesMax && this.#reliable?.hasRoom) {
+    while (drained < bytesMax && this.#reliable?.hasRoomFor(CHUNK_BYTES_MAX)) {
       const chunk = this.#writer.next();
       if (chunk === undefined) break;
       // When it fails the channel is closing, and the news of that is on the way.

@@ -14,9 +14,10 @@ import {
 
 /** How long candidates wait for others to share a payload: every payload is a message through somebody. */
 const BUNDLE_MS = 100;
-/** The description waits for a first candidate, then for those found with it: the own addresses. */
-const FIRST_CANDIDATE_MS = 20;
+/** The first ones are the own addresses, found all at once, and the other end can do nothing without them. */
 const FIRST_BUNDLE_MS = 3;
+/** How long the description waits for them to go with it. */
+const FIRST_CANDIDATE_MS = 20;
 /** Candidates taken from the other end, over the life of a connection. */
 const REMOTE_CANDIDATES_MAX = 64;
 
@@ -40,6 +41,7 @@ export class Negotiation {
   #remoteCandidateCount = 0;
   #remoteCandidates: Candidate[] = [];
   #outgoing: { description?: Description; candidates: Candidate[] } = { candidates: [] };
+  #sentCandidates = false;
   #flushAt = Number.POSITIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -93,9 +95,8 @@ export class Negotiation {
       this.#onLocalDescription(signal.type, signal.sdp);
     }
     if (this.#local === undefined) return; // before it candidates are of no use
-    const { description, candidates } = this.#outgoing;
-    if (description === undefined) this.#flushWithin(BUNDLE_MS);
-    else this.#flushWithin(candidates.length > 0 ? FIRST_BUNDLE_MS : FIRST_CANDIDATE_MS);
+    if (this.#outgoing.candidates.length === 0) this.#flushWithin(FIRST_CANDIDATE_MS);
+    else this.#flushWithin(this.#sentCandidates ? BUNDLE_MS : FIRST_BUNDLE_MS);
   }
 
   #onLocalDescription(type: "offer" | "answer", sdp: string): void {
@@ -128,6 +129,7 @@ export class Negotiation {
     const { description, candidates } = this.#outgoing;
     if (description === undefined && candidates.length === 0) return;
     this.#outgoing = { candidates: candidates.splice(SIGNAL_CANDIDATES_MAX) };
+    this.#sentCandidates ||= candidates.length > 0;
     this.#options.emit(encodeSignal({ ...(description && { description }), candidates }));
     if (this.#outgoing.candidates.length > 0) this.#flushWithin(0);
   }

@@ -1,4 +1,3 @@
-import { CHUNK_BYTES_MAX } from "./framing.ts";
 import type { DataChannel } from "./webrtc-shapes.ts";
 
 /** The sending side of a data channel that never holds more than it may. */
@@ -18,9 +17,8 @@ export class Outlet {
     return typeof this.#channel.bufferedAmountLowThreshold === "number";
   }
 
-  /** Room for one more message. */
-  get hasRoom(): boolean {
-    const most = this.#bytesMax - CHUNK_BYTES_MAX;
+  hasRoomFor(bytes: number): boolean {
+    const most = this.#bytesMax - bytes;
     if (this.#heldAtMost > most) this.#heldAtMost = this.#channel.bufferedAmount;
     return this.#heldAtMost <= most;
   }
@@ -31,7 +29,7 @@ export class Outlet {
 
   /** @returns whether the channel took it */
   send(bytes: Uint8Array): boolean {
-    if (!this.hasRoom) return false;
+    if (!this.hasRoomFor(bytes.length)) return false;
     try {
       this.#channel.send(bytes);
     } catch {
