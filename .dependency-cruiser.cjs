@@ -3,6 +3,9 @@
 
 const contracts = "^src/(transport/transport|store/store)[.]ts$";
 
+/** The error class is everybody's but the core's, which never throws at a user. */
+const errors = "^src/errors[.]ts$";
+
 /** Where the built-in modules of Node may be used. */
 const nodeOnly = [
   "^src/bin/",
@@ -41,25 +44,25 @@ module.exports = {
       "session-knows-the-core-only",
       "Keys and handshakes work over any transport.",
       "^src/session/",
-      "^src/(session|core)/",
+      ["^src/(session|core)/", errors],
     ),
     onlyProject(
       "adapters-know-no-runtime",
       "Transports, stores and signaling are plugged in; they know contracts, not who uses them.",
       "^src/(transport|store|signaling)/",
-      "^src/(transport|store|signaling|session|core)/",
+      ["^src/(transport|store|signaling|session|core)/", errors],
     ),
     onlyProject(
       "runtime-knows-contracts",
       "The driver performs effects through contracts; which transport or store is behind them it is told.",
       "^src/runtime/",
-      ["^src/(runtime|session|signaling|core)/", contracts],
+      ["^src/(runtime|session|signaling|core)/", contracts, errors],
     ),
     onlyProject(
       "mesh-stands-on-the-runtime",
       "The public face gets its transports and stores from the entry of its platform.",
       "^src/mesh/",
-      ["^src/(mesh|runtime|session|signaling|core)/", contracts],
+      ["^src/(mesh|runtime|session|signaling|core)/", contracts, errors],
     ),
     onlyProject(
       "acceptance-suites-know-contracts",
@@ -71,7 +74,7 @@ module.exports = {
       "server-shares-the-protocol-only",
       "The signaling server shares messages with its clients and nothing of the mesh.",
       "^signaling-server/",
-      ["^signaling-server/", "^src/signaling/protocol[.]ts$", "^src/core/lib/"],
+      ["^signaling-server/", "^src/signaling/protocol[.]ts$", "^src/core/lib/", errors],
     ),
     onlyProject(
       "public-entry-only",

@@ -25,11 +25,17 @@ import { type Change, isLive, type Member } from "./membership/table.ts";
 import { Attempts } from "./overlay/attempts.ts";
 import { Overlay } from "./overlay/overlay.ts";
 import { DirectMessages } from "./routing/direct.ts";
-import { Routes } from "./routing/routes.ts";
 import { Router } from "./routing/router.ts";
+import { Routes } from "./routing/routes.ts";
 import { type StateDelta, StateStore } from "./state/state.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
-import { FLAG_NODE, type Fingerprints, type Inner, type MemberRecord, type Message } from "./wire/messages.ts";
+import {
+  type Fingerprints,
+  FLAG_NODE,
+  type Inner,
+  type MemberRecord,
+  type Message,
+} from "./wire/messages.ts";
 
 /** What `Core.stats()` counts since the start. */
 export interface CoreStats {
@@ -88,10 +94,17 @@ export class Core implements Machine {
     this.#broadcast = this.#makeBroadcast();
     this.#state = new StateStore(config);
     this.#attempts = this.#makeAttempts(rng.fork("attempts"));
-    this.#overlay = new Overlay(config, this.#deadlines, rng.fork("overlay"), table, this.#attempts, {
-      linked: (peer) => this.#links.has(peer),
-      linkCount: () => this.#links.count,
-    });
+    this.#overlay = new Overlay(
+      config,
+      this.#deadlines,
+      rng.fork("overlay"),
+      table,
+      this.#attempts,
+      {
+        linked: (peer) => this.#links.has(peer),
+        linkCount: () => this.#links.count,
+      },
+    );
     this.#island = config.id;
     this.#deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
     this.#deadlines.set("reap", now + config.tombstoneMs / 4);
@@ -132,6 +145,11 @@ export class Core implements Machine {
         receivedBytes: link?.receivedBytes ?? 0,
       };
     });
+  }
+
+  /** Members that a seed has introduced and that we have no link with yet. */
+  get introducedCount(): number {
+    return this.#overlay.introducedCount;
   }
 
   stats(): CoreStats {
@@ -302,7 +320,11 @@ export class Core implements Machine {
         if (this.#membership.table.get(message.id.origin) === undefined) return;
         return this.#broadcast.onPayload(from, message, now);
       case "iHave":
-        return this.#broadcast.onIHave(from, message.ids.filter((id) => this.#knows(id.origin)), now);
+        return this.#broadcast.onIHave(
+          from,
+          message.ids.filter((id) => this.#knows(id.origin)),
+          now,
+        );
       case "graft":
         return this.#broadcast.onGraft(from, message.ids);
       case "prune":
@@ -521,7 +543,8 @@ export class Core implements Machine {
         return undefined;
       },
       failed: (peer, reason) => {
-        if (reason === "not at the seed") for (const id of this.#seeds) this.#overlay.onSeedGone(id, peer);
+        if (reason === "not at the seed")
+          for (const id of this.#seeds) this.#overlay.onSeedGone(id, peer);
         this.#emit({ type: "linkFailed", peer, reason });
         this.#overlay.wake(this.#now);
       },

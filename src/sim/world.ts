@@ -201,7 +201,10 @@ export class World {
     const room = this.#seedRoom;
     if (room === undefined) return;
     const introduced = this.#rng
-      .sample([...room].filter((other) => other.alive && other !== member), INTRODUCED)
+      .sample(
+        [...room].filter((other) => other.alive && other !== member),
+        INTRODUCED,
+      )
       .map((other) => other.config.id);
     room.add(member);
     this.#later(this.#latency(), () => {

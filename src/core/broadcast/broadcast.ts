@@ -181,7 +181,9 @@ export class Broadcast {
     const missing = origin.inbox.missing(IDS_MAX);
     if (missing.length === 0) return;
     const known = origin.announcers.values().next();
-    const peer = known.done ? this.#out.neighbours().find((one) => origin.edges.get(one)) : known.value;
+    const peer = known.done
+      ? this.#out.neighbours().find((one) => origin.edges.get(one))
+      : known.value;
     if (peer === undefined) return;
     origin.announcers.delete(peer);
     origin.edges.set(peer, true);
@@ -211,8 +213,7 @@ export class Broadcast {
     for (const peer of this.#out.neighbours()) {
       if (peer === from || peer === origin) continue;
       const isEager =
-        tree?.edges.get(peer) ??
-        (origin === this.#config.id || !this.#out.reaches(origin, peer));
+        tree?.edges.get(peer) ?? (origin === this.#config.id || !this.#out.reaches(origin, peer));
       (isEager ? eager : lazy).push(peer);
     }
     const refused = this.#out.push(eager, payload, token);

@@ -13,7 +13,12 @@ import type { Config } from "../config.ts";
 import { invariant } from "../lib/invariant.ts";
 import type { Effect, Lane, LinkId, MemberId } from "../machine.ts";
 import type { FrameCodec, RejectReason } from "../wire/codec.ts";
-import { FRAME_BYTES_MAX, type MemberRecord, type Message, type MessageOf } from "../wire/messages.ts";
+import {
+  FRAME_BYTES_MAX,
+  type MemberRecord,
+  type Message,
+  type MessageOf,
+} from "../wire/messages.ts";
 import { Assembly, Outgoing } from "./fragments.ts";
 
 /** Bits of `hello.features`: what minor versions add. None so far. */

@@ -71,7 +71,8 @@ export class Detector {
       sequence: 0,
       sentAt: Number.NEGATIVE_INFINITY,
       echo: 0,
-      aliveAt: now,
+      // The first probe goes at once: it measures the round trip.
+      aliveAt: now - this.#config.probePeriodMs,
       heardAt: now,
       outstanding: false,
       misses: 0,

@@ -81,7 +81,10 @@ export class Membership {
     this.#out.send(peer, { type: "memberDigest", entries: this.table.digest(), answer: true });
     const opinions = this.#suspicions.opinions();
     if (opinions.length > 0) {
-      this.#sendUpdates(peer, opinions.map((opinion) => ({ type: "opinion", ...opinion })));
+      this.#sendUpdates(
+        peer,
+        opinions.map((opinion) => ({ type: "opinion", ...opinion })),
+      );
     }
   }
 
@@ -156,7 +159,10 @@ export class Membership {
   onAnnounceDeadline(now: number): void {
     const neighbours = [...this.#out.neighbours()].sort();
     const announced = this.table.own.neighbours;
-    if (neighbours.length === announced.length && neighbours.every((id, i) => id === announced[i])) {
+    if (
+      neighbours.length === announced.length &&
+      neighbours.every((id, i) => id === announced[i])
+    ) {
       return;
     }
     this.describe({ neighbours }, now);
@@ -170,7 +176,8 @@ export class Membership {
   /** The host stood still: what was outstanding says nothing. */
   forgive(now: number): void {
     this.detector.forgive(now);
-    for (const peer of this.#lost) this.#deadlines.set(`lost:${peer}`, now + this.#config.giveUpMinMs);
+    for (const peer of this.#lost)
+      this.#deadlines.set(`lost:${peer}`, now + this.#config.giveUpMinMs);
   }
 
   describe(change: Parameters<MemberTable["describe"]>[0], now: number): void {
@@ -339,7 +346,8 @@ export class Membership {
       const { generation, version, incarnation } = member.record;
       if (entry.generation !== generation) return entry.generation > generation;
       return (
-        entry.version > version || (entry.incarnation === incarnation && entry.state !== member.state)
+        entry.version > version ||
+        (entry.incarnation === incarnation && entry.state !== member.state)
       );
     });
   }

@@ -55,7 +55,8 @@ export class Suspicions {
   /** Takes an opinion. False when it is no news: then it is not passed on. */
   add(opinion: Opinion, now: number): boolean {
     const member = this.#find(opinion.target);
-    if (member === undefined || (member.state !== "alive" && member.state !== "suspect")) return false;
+    if (member === undefined || (member.state !== "alive" && member.state !== "suspect"))
+      return false;
     const { generation, incarnation, neighbours } = member.record;
     if (opinion.generation !== generation || opinion.incarnation !== incarnation) return false;
     let suspicion = this.#byTarget.get(opinion.target);
@@ -97,7 +98,8 @@ export class Suspicions {
       if (kind === "vouch") vouched = true;
     }
     const verdict = verdictOf(observers, reports, vouched, this.#config.downShare);
-    if (verdict === "down" || now - suspicion.startedAt < this.#config.suspicionMaxMs) return verdict;
+    if (verdict === "down" || now - suspicion.startedAt < this.#config.suspicionMaxMs)
+      return verdict;
     this.#byTarget.delete(target);
     return vouched ? "cleared" : "down";
   }

@@ -87,7 +87,13 @@ export class Attempts {
   }
 
   /** Asks `peer` for a link. */
-  ask(peer: MemberId, seed: SeedId | undefined, generation: number, urgent: boolean, now: number): void {
+  ask(
+    peer: MemberId,
+    seed: SeedId | undefined,
+    generation: number,
+    urgent: boolean,
+    now: number,
+  ): void {
     if (this.#byPeer.has(peer)) return;
     const id = ++this.#lastId;
     const attempt = this.#begin({ id, wireId: id, peer, asker: true, seed }, now);

@@ -55,6 +55,13 @@ export class Overlay {
     this.#out = out;
   }
 
+  /** Members that seeds have introduced and that are neither linked nor known to be gone. */
+  get introducedCount(): number {
+    let count = 0;
+    for (const introduced of this.#seeds.values()) count += introduced.size;
+    return count;
+  }
+
   /** Something changed: compare what is with what is wanted, soon. */
   wake(now: number): void {
     this.#deadlines.ensure("overlay-soon", now);
@@ -116,7 +123,11 @@ export class Overlay {
       for (const peer of introduced) {
         if (this.#out.linked(peer) || (linkCount > 0 && this.#table.get(peer) !== undefined)) {
           introduced.delete(peer);
-        } else if (dials > 0 && !this.#attempts.has(peer) && this.#attempts.pausedUntil(peer) <= now) {
+        } else if (
+          dials > 0 &&
+          !this.#attempts.has(peer) &&
+          this.#attempts.pausedUntil(peer) <= now
+        ) {
           dials--;
           this.#attempts.ask(peer, seed, generation, linkCount === 0, now);
         }

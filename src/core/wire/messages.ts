@@ -6,8 +6,8 @@
 import {
   boolean,
   bytes,
-  id,
   type Infer,
+  id,
   list,
   oneOf,
   optional,

@@ -1,0 +1,40 @@
+/** hearsay in browsers: WebRTC and WebSocket are the page's own. */
+
+import { type Join, joinOn } from "./mesh/join.ts";
+import type { Host } from "./runtime/host.ts";
+import { webrtcTransport } from "./transport/webrtc.ts";
+
+export * from "./index.ts";
+
+const host: Host = {
+  node: false,
+  get WebSocket() {
+    return globalThis.WebSocket;
+  },
+  defaultTransport: async ({ iceServers, iceTransportPolicy }) =>
+    webrtcTransport({
+      ...(iceServers !== undefined && { iceServers }),
+      ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
+    }),
+  onEnding(ending) {
+    globalThis.addEventListener?.("pagehide", ending);
+    return () => globalThis.removeEventListener?.("pagehide", ending);
+  },
+  onHidden(changed) {
+    const { document } = globalThis;
+    const tell = (): void => changed(document.visibilityState === "hidden");
+    document?.addEventListener("visibilitychange", tell);
+    return () => document?.removeEventListener("visibilitychange", tell);
+  },
+};
+
+/**
+ * Joins the mesh of a cluster.
+ * @param options `ws://host:port/cluster`, or all options
+ * @throws HearsayError `options:…`, `join:unreachable`, `identity:taken`; the reason of `signal`
+ * @example
+ * const mesh = await join("ws://localhost:8080/demo");
+ * mesh.hear("chat", (text, from) => console.log(from.name, text));
+ * mesh.say("chat", "hello");
+ */
+export const join: Join = joinOn(host);

@@ -1,0 +1,31 @@
+/** hearsay in Node: WebRTC by the optional package `wrtc`, WebSocket by `ws`. */
+
+import { HearsayError } from "./errors.ts";
+import { type Join, joinOn } from "./mesh/join.ts";
+import { hostOfNode } from "./runtime/host.node.ts";
+import { nodeWebSocket } from "./signaling/websocket.node.ts";
+import { webrtcTransport } from "./transport/webrtc.ts";
+import { loadWrtc } from "./transport/wrtc.node.ts";
+
+export * from "./index.ts";
+
+/**
+ * Joins the mesh of a cluster.
+ * @param options `ws://host:port/cluster`, or all options
+ * @throws HearsayError `options:…`, `join:unreachable`, `join:no-webrtc`, `identity:taken`; the reason of `signal`
+ * @example
+ * const mesh = await join("ws://localhost:8080/demo");
+ * mesh.hear("chat", (text, from) => console.log(from.name, text));
+ * mesh.say("chat", "hello");
+ */
+export const join: Join = joinOn(
+  hostOfNode(nodeWebSocket, async ({ iceServers, iceTransportPolicy }) => {
+    const { wrtc, reason } = await loadWrtc();
+    if (wrtc === undefined) throw new HearsayError("join:no-webrtc", reason);
+    return webrtcTransport({
+      wrtc,
+      ...(iceServers !== undefined && { iceServers }),
+      ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
+    });
+  }),
+);

@@ -1,0 +1,25 @@
+/** What every platform's entry exports beside its own `join`. */
+
+export { PARAMETERS } from "./core/config.ts";
+export { HearsayError } from "./errors.ts";
+export type { MeshEventName, MeshEvents } from "./mesh/events.ts";
+export type { Health, HealthState } from "./mesh/health.ts";
+export type { Heard, HearHandler } from "./mesh/hearing.ts";
+export type { Join } from "./mesh/join.ts";
+export type { ListenOptions, Unlisten } from "./mesh/listeners.ts";
+export type { KnowHandler, Mesh, MeshStats, SendOptions } from "./mesh/mesh.ts";
+export type { Identity, JoinOptions, Logger } from "./mesh/options.ts";
+export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
+export type { IceServer } from "./runtime/host.ts";
+export type { AcceptedInvitation, Invitation } from "./runtime/invitations.ts";
+export type { Seed } from "./runtime/seeds.ts";
+export { MemoryNetwork, memoryTransport } from "./transport/memory.ts";
+export type {
+  CloseReason,
+  Lane,
+  Link,
+  LinkHandlers,
+  LinkStats,
+  Transport,
+} from "./transport/transport.ts";
+export { type WebRtcOptions, webrtcTransport } from "./transport/webrtc.ts";

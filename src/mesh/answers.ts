@@ -1,0 +1,46 @@
+/** Promises that wait for an event with their number. */
+
+export interface Answers {
+  open(signal?: AbortSignal): { readonly id: number; readonly promise: Promise<void> };
+  resolve(id: number): void;
+  reject(id: number, error: Error): void;
+  rejectAll(error: Error): void;
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export function pendingAnswers(): Answers {
+  const waiting = new Map<number, Waiting>();
+  let last = 0;
+  const take = (id: number): Waiting | undefined => {
+    const found = waiting.get(id);
+    waiting.delete(id);
+    return found;
+  };
+  return {
+    open(signal) {
+      const id = ++last;
+      const promise = new Promise<void>((resolve, reject) => {
+        const abort = (): void => take(id)?.reject(signal?.reason);
+        const done = (): void => signal?.removeEventListener("abort", abort);
+        waiting.set(id, {
+          resolve: () => (done(), resolve()),
+          reject: (error) => (done(), reject(error)),
+        });
+        if (signal?.aborted) abort();
+        else signal?.addEventListener("abort", abort, { once: true });
+      });
+      // Saying without awaiting is normal use: a failure then is nobody's unhandled rejection.
+      promise.catch(() => {});
+      return { id, promise };
+    },
+    resolve: (id) => take(id)?.resolve(),
+    reject: (id, error) => take(id)?.reject(error),
+    rejectAll(error) {
+      for (const id of [...waiting.keys()]) take(id)?.reject(error);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** The events of a mesh, and what each brings. */
+
+import type { Seed } from "../runtime/seeds.ts";
+import type { Health } from "./health.ts";
+import type { Peer } from "./peers.ts";
+
+export interface MeshEvents {
+  /** A member was seen for the first time. */
+  "peer:join": [peer: Peer];
+  /** A member is alive: after `peer:join`, and when it comes back or was restarted. */
+  "peer:up": [peer: Peer];
+  /** Some of a member's neighbours miss it. */
+  "peer:suspect": [peer: Peer];
+  /** A member is gone without a word: its neighbours agree. */
+  "peer:down": [peer: Peer];
+  /** A member said good-bye. */
+  "peer:leave": [peer: Peer];
+  /** A member's name, role, meta or links changed. */
+  "peer:update": [peer: Peer];
+  /** We have a link with a member, carried by `transport`. */
+  "link:up": [peer: Peer, transport: string];
+  "link:down": [peer: Peer | undefined, reason: string];
+  /** An attempt at a link failed. It is repeated. `id` names the member. */
+  "link:failed": [id: string, reason: string];
+  /** The first link stands, or the last one is gone. */
+  online: [];
+  offline: [];
+  /** What is connected changed. */
+  health: [health: Health];
+  /** A seed's connection changed. */
+  seed: [seed: Seed];
+  /** Messages `first` to `last` of this sender were lost: they will not come. */
+  gap: [peer: Peer | undefined, first: number, last: number];
+  /** Somebody tried to link who is not of this cluster (`cluster`), or speaks another version (`version`). */
+  refused: [reason: "cluster" | "version" | "malformed"];
+  /** Another process uses this identity: this member has stopped. Join again with another one. */
+  "identity:taken": [];
+  start: [];
+  stop: [];
+  /** A handler of the application threw. */
+  error: [error: unknown];
+}
+
+export type MeshEventName = keyof MeshEvents;

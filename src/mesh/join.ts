@@ -1,0 +1,69 @@
+/** Joining: resolves when the member is in the mesh, or is the first one. */
+
+import { HearsayError } from "../errors.ts";
+import type { Host } from "../runtime/host.ts";
+import { Mesh } from "./mesh.ts";
+import { type JoinOptions, parseOptions } from "./options.ts";
+
+const JOIN_TIMEOUT_MS = 15_000;
+
+export type Join = (options: string | JoinOptions) => Promise<Mesh>;
+
+/** The `join` of one platform. */
+export function joinOn(host: Host): Join {
+  return async (given) => {
+    const options = parseOptions(given);
+    const mesh = new Mesh(host, options);
+    await mesh.start();
+    options.signal?.addEventListener("abort", () => mesh.leave(), { once: true });
+    try {
+      await settled(mesh, options);
+    } catch (error) {
+      await mesh.leave();
+      throw error;
+    }
+    return mesh;
+  };
+}
+
+/** A link stands, or a seed says that nobody else is here, or there is no seed to wait for. */
+function settled(mesh: Mesh, options: JoinOptions): Promise<void> {
+  const { signal, seeds = [], joinTimeoutMs = JOIN_TIMEOUT_MS } = options;
+  return new Promise((resolve, reject) => {
+    const ends = [
+      mesh.on("health", () => check()),
+      mesh.on("identity:taken", () => {
+        finish(() => reject(new HearsayError("identity:taken", TAKEN)));
+      }),
+    ];
+    const abort = (): void => finish(() => reject(signal?.reason));
+    const timer =
+      joinTimeoutMs > 0
+        ? setTimeout(() => finish(() => reject(unreachable(mesh, joinTimeoutMs))), joinTimeoutMs)
+        : undefined;
+    const finish = (then: () => void): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      for (const end of ends) end();
+      then();
+    };
+    const check = (): void => {
+      const { state } = mesh.health;
+      if (seeds.length === 0 || state === "ok" || state === "degraded" || state === "alone") {
+        finish(resolve);
+      }
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    check();
+  });
+}
+
+const TAKEN = "another process uses this identity: give each its own, or leave the other first";
+
+function unreachable(mesh: Mesh, ms: number): HearsayError {
+  const { why } = mesh.health;
+  return new HearsayError(
+    "join:unreachable",
+    `not in the mesh after ${ms} ms: ${why}. Check that the signaling server runs at that address, or raise joinTimeoutMs`,
+  );
+}

@@ -1,0 +1,93 @@
+/**
+ * Who listens: handlers that end by their own return value or an `AbortSignal`, and async iterators.
+ * A handler that throws is its application's bug and never the mesh's: it is reported, and the others still hear.
+ */
+
+export interface ListenOptions {
+  /** Ends the listening when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** Ends the listening. Calling it again does nothing. */
+export type Unlisten = () => void;
+
+/** What an iterator holds for a reader that is slower than the mesh: then the oldest is dropped. */
+const ITERATOR_BUFFER_MAX = 1_024;
+
+export class Listeners<Args extends readonly unknown[]> {
+  readonly #handlers = new Set<{ readonly handler: (...args: Args) => unknown }>();
+  readonly #report: (error: unknown) => void;
+
+  /** @param report told what a handler throws or rejects with */
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+  }
+
+  get size(): number {
+    return this.#handlers.size;
+  }
+
+  add(handler: (...args: Args) => unknown, { signal }: ListenOptions = {}): Unlisten {
+    if (typeof handler !== "function") throw new TypeError("a handler must be a function");
+    if (signal?.aborted) return () => {};
+    const entry = { handler };
+    this.#handlers.add(entry);
+    const end = (): void => {
+      this.#handlers.delete(entry);
+      signal?.removeEventListener("abort", end);
+    };
+    signal?.addEventListener("abort", end, { once: true });
+    return end;
+  }
+
+  tell(...args: Args): void {
+    for (const { handler } of [...this.#handlers]) {
+      try {
+        const result = handler(...args);
+        if (result instanceof Promise) result.catch(this.#report);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+}
+
+/** An async iterator over what `listen` hears. It ends with the loop that reads it, or with `signal`. */
+export function iterate<T>(
+  listen: (push: (item: T) => void) => Unlisten,
+  { signal }: ListenOptions = {},
+): AsyncIterableIterator<T> {
+  const buffer: T[] = [];
+  const waiting: ((result: IteratorResult<T>) => void)[] = [];
+  let ended = signal?.aborted ?? false;
+  const unlisten = ended
+    ? () => {}
+    : listen((value) => {
+        const reader = waiting.shift();
+        if (reader !== undefined) return reader({ done: false, value });
+        buffer.push(value);
+        if (buffer.length > ITERATOR_BUFFER_MAX) buffer.shift();
+      });
+  const end = (): void => {
+    ended = true;
+    unlisten();
+    for (const reader of waiting.splice(0)) reader({ done: true, value: undefined });
+  };
+  signal?.addEventListener("abort", end, { once: true });
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        if (buffer.length > 0) resolve({ done: false, value: buffer.shift() as T });
+        else if (ended) resolve({ done: true, value: undefined });
+        else waiting.push(resolve);
+      }),
+    return: () => {
+      end();
+      buffer.length = 0;
+      return Promise.resolve({ done: true, value: undefined });
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

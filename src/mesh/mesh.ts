@@ -1,0 +1,592 @@
+/** The public face: turns calls into commands and events into callbacks, and nothing more. */
+
+import { type Config, parseConfig } from "../core/config.ts";
+import type { CoreStats } from "../core/core.ts";
+import type { MeshEvent } from "../core/machine.ts";
+import { META_BYTES_MAX } from "../core/wire/messages.ts";
+import { HearsayError } from "../errors.ts";
+import { Driver } from "../runtime/driver.ts";
+import type { Host } from "../runtime/host.ts";
+import type { AcceptedInvitation, Invitation } from "../runtime/invitations.ts";
+import { Invitations } from "../runtime/invitations.ts";
+import type { Seed } from "../runtime/seeds.ts";
+import { hashOfCluster, type KeyPair, keyPair } from "../session/identity.ts";
+import type { Transport } from "../transport/transport.ts";
+import { type Answers, pendingAnswers } from "./answers.ts";
+import type { MeshEventName, MeshEvents } from "./events.ts";
+import { type Health, healthOf } from "./health.ts";
+import { type Heard, type HearHandler, Hearing } from "./hearing.ts";
+import { iterate, Listeners, type ListenOptions, type Unlisten } from "./listeners.ts";
+import { checkSeed, type Identity, type JoinOptions, seedUrl } from "./options.ts";
+import { checkName, matcherOf } from "./pattern.ts";
+import { type Peer, PeerObject, Peers } from "./peers.ts";
+import { StateView } from "./state-view.ts";
+import { encodeValue } from "./values.ts";
+
+/** A change in a member's state; `value` is undefined when the key was deleted. */
+export type KnowHandler<T = unknown> = (peer: Peer, value: T | undefined, key: string) => unknown;
+
+export interface SendOptions {
+  /** How long to go on trying, ms. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Stops waiting for the answer. The message may arrive all the same. */
+  readonly signal?: AbortSignal;
+}
+
+export interface MeshStats extends CoreStats {
+  readonly links: readonly {
+    readonly peer: string;
+    readonly transport: string;
+    readonly rttMs: number | undefined;
+    readonly lossShare: number | undefined;
+    readonly queuedBytes: number;
+    readonly sentBytes: number;
+    readonly receivedBytes: number;
+  }[];
+  /** Values that came and could not be read. */
+  readonly unreadable: number;
+}
+
+/** What there is between start and leave. */
+interface Running {
+  readonly driver: Driver;
+  readonly invitations: Invitations;
+}
+
+const SEND_TIMEOUT_MS = 10_000;
+const INVITATION_LIFE_MS = 600_000;
+
+export class Mesh {
+  readonly peers = new Peers();
+  readonly #host: Host;
+  readonly #options: JoinOptions;
+  readonly #keys: KeyPair;
+  readonly #clusterHash: number;
+  readonly #state = new StateView();
+  readonly #hearing: Hearing;
+  readonly #events = new Map<MeshEventName, Listeners<never>>();
+  readonly #knowing = new Listeners<[peer: Peer, value: unknown, key: string]>((error) => {
+    this.#report(error);
+  });
+  readonly #said: Answers = pendingAnswers();
+  readonly #sent: Answers = pendingAnswers();
+  readonly #seedUrls: Set<string>;
+  #meta: unknown;
+  #generation: number;
+  #running: Running | undefined;
+  #starting: Promise<void> | undefined;
+  #self: PeerObject;
+  #endHost: (() => void)[] = [];
+  #health: Health["state"] = "left";
+  #unreadable = 0;
+
+  /** @internal Use `join`. */
+  constructor(host: Host, options: JoinOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.#keys = keyPair(options.identity?.secretKey);
+    this.#generation = options.identity?.generation ?? 0;
+    this.#clusterHash = hashOfCluster(options.cluster);
+    this.#meta = options.meta;
+    this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
+    this.#hearing = new Hearing((error) => this.#report(error));
+    this.#self = this.#peerObject(this.#ownView());
+  }
+
+  /** This member. */
+  get self(): Peer {
+    return this.#self;
+  }
+
+  get cluster(): string {
+    return this.#options.cluster;
+  }
+
+  /** Pass it to `join` to be the same member again. Holds the secret key: store it where only you can read it. */
+  get identity(): Identity {
+    return { secretKey: this.#keys.secretKey, generation: this.#generation };
+  }
+
+  /** What is connected, and what is not. */
+  get health(): Health {
+    const driver = this.#running?.driver;
+    const links = driver?.core.links().length ?? 0;
+    const introduced = driver?.core.introducedCount ?? 0;
+    return healthOf(driver === undefined, links, this.peers.live.length, introduced, this.seeds);
+  }
+
+  get seeds(): readonly Seed[] {
+    return this.#running?.driver.seeds.all() ?? [];
+  }
+
+  /**
+   * Adds a signaling server; false if it is one already.
+   * @throws HearsayError `options:seed` for what is no such URL
+   */
+  addSeed(url: string): boolean {
+    checkSeed(url);
+    const full = seedUrl(url, this.cluster);
+    const known = this.#seedUrls.has(full);
+    this.#seedUrls.add(full);
+    if (!known) this.#running?.driver.seeds.add(full);
+    return !known;
+  }
+
+  /**
+   * Starts again after `leave`, as the same member, with all handlers. While it runs, it does nothing.
+   * @throws HearsayError `join:…`
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  /** Says good-bye to all and ends every connection. Calling it again does nothing. */
+  async leave(): Promise<void> {
+    this.#stop(true);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
+  }
+
+  /** Calls `handler` at every `event`, until the returned function is called or `signal` aborts. */
+  on<E extends MeshEventName>(
+    event: E,
+    handler: (...args: MeshEvents[E]) => unknown,
+    options?: ListenOptions,
+  ): Unlisten {
+    return this.#listeners(event).add(handler, options);
+  }
+
+  /** Resolves with what the next `event` brings. @throws the reason of `signal` when it aborts */
+  once<E extends MeshEventName>(event: E, { signal }: ListenOptions = {}): Promise<MeshEvents[E]> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const abort = (): void => {
+        end();
+        reject(signal?.reason);
+      };
+      const end = this.on(event, (...args) => {
+        end();
+        signal?.removeEventListener("abort", abort);
+        resolve(args);
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  /**
+   * Says something to every member. Each hears it once, in the order in which we say it.
+   * Resolves when our own links have taken it: await it to say much without filling memory.
+   * @throws HearsayError `name:bad`, `value:…`, `mesh:left`
+   */
+  say(name: string, data?: unknown): Promise<void> {
+    checkName(name);
+    const value = this.#encode(data);
+    const driver = this.#driver();
+    const { id, promise } = this.#said.open();
+    driver.command({ type: "say", id, name, value });
+    return promise;
+  }
+
+  /** Sends something to one member, over others if need be. Resolves when it has arrived there. */
+  send(to: string | Peer, name: string, data?: unknown, options: SendOptions = {}): Promise<void> {
+    checkName(name);
+    const value = this.#encode(data);
+    const peerId = typeof to === "string" ? to : to.id;
+    const driver = this.#driver();
+    if (this.peers.get(peerId) === undefined) {
+      const message = `there is no peer ${peerId}: its id is one of mesh.peers`;
+      return Promise.reject(new HearsayError("send:unknown-peer", message));
+    }
+    const { id, promise } = this.#sent.open(options.signal);
+    const { timeoutMs = SEND_TIMEOUT_MS } = options;
+    driver.command({ type: "send", id, to: peerId, name, value, timeoutMs });
+    return promise;
+  }
+
+  /**
+   * Hears what others say to all and send to us, of names that match `pattern` (`*` one segment, `**` any).
+   * With a handler: gives the function that ends it. Without: an async iterator, that holds up to 1,024 messages
+   * for a slow reader and then drops the oldest.
+   */
+  hear<T = unknown>(pattern: string, handler: HearHandler<T>, options?: ListenOptions): Unlisten;
+  hear<T = unknown>(pattern: string, options?: ListenOptions): AsyncIterableIterator<Heard<T>>;
+  hear<T = unknown>(
+    pattern: string,
+    handlerOrOptions?: HearHandler<T> | ListenOptions,
+    options?: ListenOptions,
+  ): Unlisten | AsyncIterableIterator<Heard<T>> {
+    const matches = matcherOf(pattern);
+    if (typeof handlerOrOptions === "function") {
+      return this.#hearing.add(matches, handlerOrOptions as HearHandler, options);
+    }
+    return iterate<Heard<T>>(
+      (push) => this.#hearing.add(matches, (_d, _f, _n, heard) => push(heard as Heard<T>)),
+      handlerOrOptions,
+    );
+  }
+
+  /** Hears one message and no more. @throws the reason of `signal` when it aborts first */
+  hearOnce<T = unknown>(pattern: string, { signal }: ListenOptions = {}): Promise<Heard<T>> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const abort = (): void => {
+        end();
+        reject(signal?.reason);
+      };
+      const end = this.hear<T>(pattern, (_data, _from, _name, heard) => {
+        end();
+        signal?.removeEventListener("abort", abort);
+        resolve(heard);
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  /**
+   * Sets a key of our own state; every member gets to know it.
+   * @throws HearsayError `name:bad`, `value:…`, `state:full`, `mesh:left`
+   */
+  set(key: string, value: unknown): void {
+    checkName(key);
+    if (value === undefined) {
+      throw new HearsayError(
+        "value:unsupported",
+        "undefined is no value: use mesh.delete, or null",
+      );
+    }
+    const bytes = this.#encode(value);
+    const events = this.#driver().command({ type: "set", key, value: bytes });
+    if (events.some(({ type }) => type === "writeRefused")) {
+      throw new HearsayError(
+        "state:full",
+        `no room for ${key}: delete other keys, or raise stateBytesMax`,
+      );
+    }
+    this.#state.put(this.#keys.id, key, bytes);
+  }
+
+  /** Deletes a key of our own state everywhere. */
+  delete(key: string): void {
+    checkName(key);
+    this.#driver().command({ type: "delete", key });
+    this.#state.put(this.#keys.id, key, undefined);
+  }
+
+  /** A value of our own state. */
+  get(key: string): unknown {
+    return this.#self.get(key);
+  }
+
+  keys(): string[] {
+    return this.#self.keys();
+  }
+
+  entries(): [string, unknown][] {
+    return this.#self.entries();
+  }
+
+  /**
+   * Knows what other members set: calls `handler` for what is there already, then at every change, for keys that
+   * match `pattern`. Gives the function that ends it.
+   */
+  know<T = unknown>(pattern: string, handler: KnowHandler<T>, options?: ListenOptions): Unlisten {
+    const matches = matcherOf(pattern);
+    const end = this.#knowing.add((peer, value, key) => {
+      return matches(key) ? handler(peer, value as T | undefined, key) : undefined;
+    }, options);
+    let ended = options?.signal?.aborted ?? false;
+    const known = this.peers.all.flatMap((peer) =>
+      peer.entries().map(([key, value]) => ({ peer, key, value })),
+    );
+    queueMicrotask(() => {
+      for (const { peer, key, value } of ended ? [] : known) {
+        // What changed meanwhile has been told already.
+        if (matches(key) && peer.get(key) === value)
+          this.#guard(() => handler(peer, value as T, key));
+      }
+    });
+    return () => {
+      ended = true;
+      end();
+    };
+  }
+
+  /** Changes what others see of this member: `meta`. */
+  setMeta(meta: unknown): void {
+    const bytes = encodeValue(meta, META_BYTES_MAX);
+    this.#meta = meta;
+    const { name, role } = this.#names();
+    this.#driver().command({ type: "describe", about: { name, role, meta: bytes } });
+  }
+
+  /**
+   * Invites a newcomer without any server: carry `text` to it, its reply back to `complete`.
+   * @param options.lifeMs how long the invitation holds, ms. Default 10 minutes
+   */
+  invite({ lifeMs = INVITATION_LIFE_MS }: { readonly lifeMs?: number } = {}): Promise<Invitation> {
+    return this.#runningMesh().invitations.invite(lifeMs);
+  }
+
+  /**
+   * Takes an invitation: carry the `text` that it gives back to who invited.
+   * @throws HearsayError `invite:…`
+   */
+  acceptInvite(text: string): Promise<AcceptedInvitation> {
+    return this.#runningMesh().invitations.accept(text);
+  }
+
+  /** Figures since the start, for diagnosis. */
+  stats(): MeshStats {
+    const { core } = this.#driver();
+    const links = core.links().map(({ health, ...link }) => ({
+      ...link,
+      rttMs: health?.rttMs,
+      lossShare: health?.lossShare,
+    }));
+    return { ...core.stats(), links, unreadable: this.#unreadable };
+  }
+
+  async #start(): Promise<void> {
+    this.#options.signal?.throwIfAborted();
+    const transport = this.#options.transport ?? (await this.#host.defaultTransport(this.#options));
+    this.#generation++;
+    this.peers.clear();
+    this.#state.clear();
+    const driver = this.#makeDriver(transport);
+    const invitations = new Invitations(driver, this.#keys, this.#clusterHash);
+    this.#running = { driver, invitations };
+    this.#endHost = [
+      this.#host.onEnding(() => this.#stop(true)),
+      this.#host.onHidden((value) => driver.command({ type: "mayFreeze", value })),
+    ];
+    for (const url of this.#seedUrls) driver.seeds.add(url);
+    this.#tell("start");
+    this.#checkHealth();
+  }
+
+  #makeDriver(transport: Transport): Driver {
+    const { WebSocket } = this.#host;
+    const { backoff } = this.#options;
+    return new Driver({
+      config: this.#config(transport),
+      transport,
+      WebSocket,
+      backoff,
+      onEvent: (event) => this.#onEvent(event),
+      onSeed: (seed) => {
+        this.#tell("seed", seed);
+        this.#checkHealth();
+      },
+    });
+  }
+
+  #config(transport: Transport): Config {
+    return parseConfig(
+      {
+        id: this.#keys.id,
+        generation: this.#generation,
+        clusterHash: this.#clusterHash,
+        seed: crypto.getRandomValues(new Uint32Array(1))[0] as number,
+        ...this.#names(),
+        meta: encodeValue(this.#meta, META_BYTES_MAX),
+        addresses: [],
+        slowOfferer: transport.slowOfferer,
+        node: this.#host.node,
+      },
+      { ...(this.#host.node && { linksTarget: NODE_LINKS_TARGET }), ...this.#options.parameters },
+    );
+  }
+
+  #names(): { name: string; role: string } {
+    const { name = "", role = "" } = this.#options;
+    return { name, role };
+  }
+
+  #stop(sayGoodbye: boolean): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    this.#starting = undefined;
+    for (const end of this.#endHost.splice(0)) end();
+    running.invitations.close();
+    if (sayGoodbye) running.driver.command({ type: "leave" });
+    running.driver.close();
+    const left = new HearsayError("mesh:left", "the mesh was left before this was done");
+    this.#said.rejectAll(left);
+    this.#sent.rejectAll(left);
+    this.#checkHealth();
+    this.#tell("stop");
+  }
+
+  #driver(): Driver {
+    return this.#runningMesh().driver;
+  }
+
+  #runningMesh(): Running {
+    if (this.#running !== undefined) return this.#running;
+    throw new HearsayError(
+      "mesh:left",
+      "this member has left the mesh: await mesh.start() to come back",
+    );
+  }
+
+  #encode(value: unknown): Uint8Array {
+    return encodeValue(value, this.#options.parameters?.valueBytesMax ?? VALUE_BYTES_MAX);
+  }
+
+  #onEvent(event: MeshEvent): void {
+    switch (event.type) {
+      case "member":
+        return this.#onMember(event);
+      case "forgotten":
+        return this.peers.forget(event.id);
+      case "heard":
+        return this.#onHeard(event);
+      case "state":
+        return this.#onState(event);
+      case "said":
+        return this.#said.resolve(event.id);
+      case "sent":
+        return this.#sent.resolve(event.id);
+      case "sendFailed":
+        return this.#sent.reject(event.id, sendError(event.reason));
+      case "gap":
+        return this.#tell("gap", this.peers.get(event.from), event.first, event.last);
+      case "refused":
+        return this.#tell("refused", event.reason);
+      case "identityTaken":
+        this.#tell("identity:taken");
+        return this.#stop(false);
+      case "writeRefused":
+      case "left":
+        return;
+      default:
+        return this.#onLink(event);
+    }
+  }
+
+  #onLink(
+    event: Extract<
+      MeshEvent,
+      { type: "linkUp" | "linkDown" | "linkFailed" | "isolated" | "connected" }
+    >,
+  ): void {
+    if (event.type === "linkUp") {
+      const peer = this.peers.get(event.peer);
+      if (peer !== undefined) this.#tell("link:up", peer, event.transport);
+    } else if (event.type === "linkDown") {
+      this.#tell("link:down", this.peers.get(event.peer), event.reason);
+    } else if (event.type === "linkFailed") {
+      this.#tell("link:failed", event.peer, event.reason);
+    } else this.#tell(event.type === "isolated" ? "offline" : "online");
+    this.#checkHealth();
+  }
+
+  #onMember({ kind, member }: Extract<MeshEvent, { type: "member" }>): void {
+    if (member.id === this.#keys.id) {
+      this.#generation = Math.max(this.#generation, member.generation);
+      this.#self.update(member);
+      return;
+    }
+    const peer = this.peers.put(member, () => this.#peerObject(member));
+    this.#tell(`peer:${kind}`, peer);
+    this.#checkHealth();
+  }
+
+  #onHeard({ from, name, value, direct }: Extract<MeshEvent, { type: "heard" }>): void {
+    const peer = this.peers.get(from);
+    if (peer === undefined) return;
+    this.#hearing.tell({ name, value, from: peer, direct }, (reason) => {
+      this.#unreadable++;
+      this.#options.logger?.warn(`a message of ${peer.name} cannot be read`, { name, reason });
+    });
+  }
+
+  #onState({ owner, key, value }: Extract<MeshEvent, { type: "state" }>): void {
+    this.#state.put(owner, key, value);
+    const peer = this.peers.get(owner);
+    if (peer !== undefined) this.#knowing.tell(peer, peer.get(key), key);
+  }
+
+  #peerObject(view: ConstructorParameters<typeof PeerObject>[0]): PeerObject {
+    return new PeerObject(view, this.#state, (id) =>
+      this.#running?.driver.core.links().find(({ peer }) => peer === id),
+    );
+  }
+
+  #ownView(): ConstructorParameters<typeof PeerObject>[0] {
+    return {
+      id: this.#keys.id,
+      generation: this.#generation,
+      state: "alive",
+      ...this.#names(),
+      meta: encodeValue(this.#meta, META_BYTES_MAX),
+      node: this.#host.node,
+      addresses: [],
+      neighbours: [],
+    };
+  }
+
+  /** Tells when the state of health is another than before. */
+  #checkHealth(): void {
+    const { health } = this;
+    if (health.state === this.#health) return;
+    this.#health = health.state;
+    this.#tell("health", health);
+  }
+
+  #listeners<E extends MeshEventName>(event: E): Listeners<MeshEvents[E]> {
+    let listeners = this.#events.get(event) as Listeners<MeshEvents[E]> | undefined;
+    if (listeners === undefined) {
+      listeners = new Listeners<MeshEvents[E]>((error) => this.#report(error));
+      this.#events.set(event, listeners as unknown as Listeners<never>);
+    }
+    return listeners;
+  }
+
+  #tell<E extends MeshEventName>(event: E, ...args: MeshEvents[E]): void {
+    this.#options.logger?.debug(event, args);
+    this.#listeners(event).tell(...args);
+  }
+
+  #guard(call: () => unknown): void {
+    try {
+      const result = call();
+      if (result instanceof Promise) result.catch((error: unknown) => this.#report(error));
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** What a handler of the application throws: to its `error` handlers, else where the platform shows errors. */
+  #report(error: unknown): void {
+    const listeners = this.#events.get("error") as Listeners<[unknown]> | undefined;
+    if (listeners !== undefined && listeners.size > 0) return listeners.tell(error);
+    if (this.#options.logger !== undefined) {
+      return this.#options.logger.error("a handler threw", { error });
+    }
+    // biome-ignore lint/suspicious/noConsole: an error of the application must not be swallowed
+    console.error(error);
+  }
+}
+
+/** Node processes keep more links. Source: design. */
+const NODE_LINKS_TARGET = 12;
+
+/** Values of `say`, `send` and `set`, bytes. Source: the wire's limit. */
+const VALUE_BYTES_MAX = 8_388_608;
+
+function sendError(reason: "unreachable" | "overloaded" | "gone"): HearsayError {
+  const messages = {
+    unreachable: "the peer did not acknowledge in time: it may or may not have got the message",
+    overloaded: "too many messages are on their way: await earlier ones first",
+    gone: "the peer is down or has left: it may or may not have got the message",
+  };
+  return new HearsayError(`send:${reason}`, messages[reason]);
+}

@@ -1,0 +1,145 @@
+/** What `join` takes, checked: a wrong option is an error that says what is right, never ignored. */
+
+import type { Parameters } from "../core/config.ts";
+import { HearsayError } from "../errors.ts";
+import type { IceServer } from "../runtime/host.ts";
+import type { Backoff } from "../signaling/backoff.ts";
+import type { Transport } from "../transport/transport.ts";
+
+export interface JoinOptions {
+  /** Keeps strangers' meshes apart: members of different clusters never meet. 1 to 64 characters. */
+  readonly cluster: string;
+  /** Signaling servers, `ws://host:port` or `wss://…`. None: the way in is an invitation. Default none. */
+  readonly seeds?: readonly string[];
+  /** A name for people, up to 64 characters. Default: the first digits of the id. */
+  readonly name?: string;
+  /** What this member is, up to 64 characters: `worker`, `viewer`, … Default "". */
+  readonly role?: string;
+  /** Anything else that others should know about it; up to 1 KiB as MessagePack. */
+  readonly meta?: unknown;
+  /** Who this member is, from an earlier `mesh.identity`. Default: a new one. Never use one twice at once. */
+  readonly identity?: Identity;
+  /** STUN and TURN servers. Default none: then members must reach each other directly. */
+  readonly iceServers?: readonly IceServer[];
+  /** `relay`: only through TURN servers, so that nobody learns this member's address. Default `all`. */
+  readonly iceTransportPolicy?: "all" | "relay";
+  /** Carries the links. Default: WebRTC. */
+  readonly transport?: Transport;
+  /** How long `join` waits for a seed or a link before it fails, ms. 0: for ever. Default 15,000. */
+  readonly joinTimeoutMs?: number;
+  /** Gives `join` up when it aborts, and leaves the mesh when it aborts later. */
+  readonly signal?: AbortSignal;
+  /** Told what happens inside. Silent by default, except for handlers that throw. */
+  readonly logger?: Logger;
+  /** Pauses between attempts to reach a seed. */
+  readonly backoff?: Partial<Backoff>;
+  /** Parameters of the protocol; names, ranges and defaults are in `PARAMETERS`. */
+  readonly parameters?: Partial<Parameters>;
+}
+
+/** Who a member is. Keep the secret key secret: who has it can be this member. */
+export interface Identity {
+  /** 32 bytes, Ed25519. */
+  readonly secretKey: Uint8Array;
+  /** Counts the starts with this identity; the next start uses a higher one. */
+  readonly generation: number;
+}
+
+/** The shape of `console`. */
+export interface Logger {
+  debug(message: string, details?: object): void;
+  warn(message: string, details?: object): void;
+  error(message: string, details?: object): void;
+}
+
+const LENGTH_MAX = 64;
+const SECRET_KEY_BYTES = 32;
+
+const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
+  "cluster",
+  "seeds",
+  "name",
+  "role",
+  "meta",
+  "identity",
+  "iceServers",
+  "iceTransportPolicy",
+  "transport",
+  "joinTimeoutMs",
+  "signal",
+  "logger",
+  "backoff",
+  "parameters",
+]);
+
+/**
+ * Options from what the user gave: the options themselves, or the short form `ws://host:port/cluster`.
+ * @throws HearsayError `options:…`
+ */
+export function parseOptions(given: string | JoinOptions): JoinOptions {
+  const options = typeof given === "string" ? fromUrl(given) : given;
+  if (typeof options !== "object" || options === null) {
+    throw wrong("options", "join takes a URL, ws://host:port/cluster, or an object with a cluster");
+  }
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) {
+      throw wrong("unknown", `there is no option ${name}; there are ${[...KNOWN].join(", ")}`);
+    }
+  }
+  checkText("cluster", options.cluster, 1);
+  checkText("name", options.name ?? "", 0);
+  checkText("role", options.role ?? "", 0);
+  for (const seed of options.seeds ?? []) checkSeed(seed);
+  const { identity, joinTimeoutMs = 0 } = options;
+  if (identity !== undefined && identity.secretKey?.length !== SECRET_KEY_BYTES) {
+    throw wrong("identity", `identity.secretKey must have ${SECRET_KEY_BYTES} bytes`);
+  }
+  if (!(joinTimeoutMs >= 0)) throw wrong("joinTimeoutMs", "joinTimeoutMs must be 0 or more");
+  return options;
+}
+
+/** The URL of a cluster's room at a signaling server. */
+export function seedUrl(seed: string, cluster: string): string {
+  return `${seed.replace(/\/+$/, "")}/${encodeURIComponent(cluster)}`;
+}
+
+/** @throws HearsayError `options:seed` */
+export function checkSeed(seed: unknown): asserts seed is string {
+  const url = typeof seed === "string" && URL.canParse(seed) ? new URL(seed) : undefined;
+  if (url?.protocol !== "ws:" && url?.protocol !== "wss:") {
+    throw wrong(
+      "seed",
+      `a seed is a signaling server's URL, ws://host:port or wss://host: got ${seed}`,
+    );
+  }
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+    throw wrong("seed", `a seed has no path, the cluster is an option of its own: got ${seed}`);
+  }
+}
+
+function fromUrl(text: string): JoinOptions {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const cluster = url === undefined ? "" : decode(url.pathname.slice(1));
+  if (url === undefined || cluster === "") {
+    throw wrong("url", `join takes ws://host:port/cluster: got ${text}`);
+  }
+  return { cluster, seeds: [`${url.protocol}//${url.host}`] };
+}
+
+function decode(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return "";
+  }
+}
+
+function checkText(name: string, value: unknown, lengthMin: number): void {
+  if (typeof value !== "string" || value.length < lengthMin || value.length > LENGTH_MAX) {
+    throw wrong(name, `${name} must be a text of ${lengthMin} to ${LENGTH_MAX} characters`);
+  }
+}
+
+function wrong(what: string, message: string): HearsayError {
+  return new HearsayError(`options:${what}`, message);
+}

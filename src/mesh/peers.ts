@@ -1,0 +1,170 @@
+/** The other members as the application sees them. */
+
+import type { LinkView } from "../core/core.ts";
+import type { MemberId, MemberView } from "../core/machine.ts";
+import type { StateView } from "./state-view.ts";
+import { decodeValue } from "./values.ts";
+
+/** alive; suspect: some of its neighbours miss it; down: they agree that it is gone; left: it said good-bye. */
+export type PeerState = "alive" | "suspect" | "down" | "left";
+
+/** A member of the mesh, ourselves included. One object for each, kept up to date. */
+export interface Peer {
+  /** 32 hex digits, derived from the member's public key. */
+  readonly id: string;
+  /** The name it gave itself, or the first eight digits of its id. */
+  readonly name: string;
+  readonly role: string;
+  /** What it said about itself with `meta`. */
+  readonly meta: unknown;
+  readonly state: PeerState;
+  /** Counts its starts. */
+  readonly generation: number;
+  /** It is a Node process. */
+  readonly node: boolean;
+  /** Where it can be dialled directly; none for browsers. */
+  readonly addresses: readonly string[];
+  /** Ids of the members that it announces links with. */
+  readonly links: readonly string[];
+  /** We have a link with it ourselves. */
+  readonly linked: boolean;
+  /** The round trip on our link with it, ms. */
+  readonly rttMs: number | undefined;
+  /** A value of its state; undefined when it has none of that key. */
+  get(key: string): unknown;
+  keys(): string[];
+  entries(): [string, unknown][];
+}
+
+export class PeerObject implements Peer {
+  #view: MemberView;
+  readonly #state: StateView;
+  readonly #link: (id: MemberId) => LinkView | undefined;
+
+  constructor(view: MemberView, state: StateView, link: (id: MemberId) => LinkView | undefined) {
+    this.#view = view;
+    this.#state = state;
+    this.#link = link;
+  }
+
+  update(view: MemberView): void {
+    this.#view = view;
+  }
+
+  get id(): string {
+    return this.#view.id;
+  }
+
+  get name(): string {
+    return this.#view.name || this.#view.id.slice(0, 8);
+  }
+
+  get role(): string {
+    return this.#view.role;
+  }
+
+  get meta(): unknown {
+    const decoded = decodeValue(this.#view.meta);
+    return decoded.ok ? decoded.value : undefined;
+  }
+
+  get state(): PeerState {
+    return this.#view.state;
+  }
+
+  get generation(): number {
+    return this.#view.generation;
+  }
+
+  get node(): boolean {
+    return this.#view.node;
+  }
+
+  get addresses(): readonly string[] {
+    return this.#view.addresses;
+  }
+
+  get links(): readonly string[] {
+    return this.#view.neighbours;
+  }
+
+  get linked(): boolean {
+    return this.#link(this.#view.id) !== undefined;
+  }
+
+  get rttMs(): number | undefined {
+    return this.#link(this.#view.id)?.health?.rttMs;
+  }
+
+  get(key: string): unknown {
+    return this.#state.get(this.#view.id, key);
+  }
+
+  keys(): string[] {
+    return this.#state.keys(this.#view.id);
+  }
+
+  entries(): [string, unknown][] {
+    return this.#state.entries(this.#view.id);
+  }
+
+  toJSON(): object {
+    const { id, name, role, meta, state, node, links, linked, rttMs } = this;
+    return { id, name, role, meta, state, node, links, linked, rttMs };
+  }
+}
+
+/** The other members, ourselves excluded. */
+export class Peers implements Iterable<Peer> {
+  readonly #peers = new Map<MemberId, PeerObject>();
+
+  /** Alive or suspect. */
+  get live(): readonly Peer[] {
+    return this.all.filter(({ state }) => state === "alive" || state === "suspect");
+  }
+
+  /** Gone without a word. */
+  get down(): readonly Peer[] {
+    return this.all.filter(({ state }) => state === "down");
+  }
+
+  /** Everyone known, also who is down or has left, until it is forgotten. */
+  get all(): readonly Peer[] {
+    return [...this.#peers.values()];
+  }
+
+  get(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** The live members of one role. */
+  byRole(role: string): readonly Peer[] {
+    return this.live.filter((peer) => peer.role === role);
+  }
+
+  [Symbol.iterator](): Iterator<Peer> {
+    return this.live[Symbol.iterator]();
+  }
+
+  /** @internal */
+  put(view: MemberView, make: () => PeerObject): PeerObject {
+    const known = this.#peers.get(view.id);
+    if (known !== undefined) {
+      known.update(view);
+      return known;
+    }
+    const peer = make();
+    this.#peers.set(view.id, peer);
+    return peer;
+  }
+
+  /** @internal */
+  forget(id: MemberId): void {
+    this.#peers.delete(id);
+  }
+
+  /** @internal */
+  clear(): void {
+    this.#peers.clear();
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The one driver: feeds the core its inputs, performs its effects, keeps its one timer.
+ *
+ * Inputs that come while a step runs wait for its end. Events go to the application after all effects of the
+ * steps that made them, so that a handler may call back in.
+ */
+
+import type { Config } from "../core/config.ts";
+import { Core } from "../core/core.ts";
+import type { AttemptId, Command, Effect, Input, LinkId, MeshEvent } from "../core/machine.ts";
+import type { Link, LinkHandlers, Transport } from "../transport/transport.ts";
+import { Clock } from "./clock.ts";
+import { Seeds, type SeedsOptions } from "./seeds.ts";
+
+export interface DriverOptions extends Omit<SeedsOptions, "id" | "input"> {
+  readonly config: Config;
+  readonly transport: Transport;
+  readonly onEvent: (event: MeshEvent) => void;
+}
+
+/** What is heard of a link until it is open. */
+export interface OpeningHandlers {
+  signal(payload: Uint8Array): void;
+  failed(reason: string): void;
+  opened?(): void;
+}
+
+export class Driver {
+  readonly core: Core;
+  readonly seeds: Seeds;
+  readonly transport: Transport;
+  readonly #onEvent: (event: MeshEvent) => void;
+  readonly #clock: Clock;
+  readonly #links = new Map<LinkId, Link>();
+  readonly #attempts = new Map<AttemptId, Link>();
+  readonly #inputs: Input[] = [];
+  readonly #events: MeshEvent[] = [];
+  #lastLink = 0;
+  #stepping = false;
+  #telling = false;
+  #closed = false;
+
+  constructor(options: DriverOptions) {
+    this.#clock = new Clock(
+      () => this.input({ type: "deadline" }),
+      (gapMs) => this.input({ type: "resumed", gapMs }),
+    );
+    this.transport = options.transport;
+    this.#onEvent = options.onEvent;
+    this.core = new Core(options.config, this.#clock.now());
+    this.seeds = new Seeds({
+      ...options,
+      id: options.config.id,
+      input: (input) => this.input(input),
+    });
+    this.#clock.wakeAt(this.core.deadline);
+  }
+
+  /** Performs a command now; gives the events of its step, which are also told as any others. */
+  command(command: Command): readonly MeshEvent[] {
+    const from = this.#events.length;
+    this.#step({ type: "command", command });
+    const events = this.#events.slice(from);
+    this.#settle();
+    return events;
+  }
+
+  input(input: Input): void {
+    if (this.#closed) return;
+    this.#inputs.push(input);
+    if (!this.#stepping) this.#settle();
+  }
+
+  /** Begins a link that no attempt of the core asked for: by invitation. */
+  openLink(initiator: boolean, handlers: OpeningHandlers): Link {
+    return this.#connect(undefined, initiator, handlers);
+  }
+
+  /** Ends everything. What was handed to the links just before still has a chance to leave. */
+  close(): void {
+    if (this.#closed) return;
+    this.#settle();
+    this.#closed = true;
+    this.#clock.wakeAt(Number.POSITIVE_INFINITY);
+    this.seeds.close();
+    for (const link of this.#attempts.values()) link.close();
+    for (const link of this.#links.values()) link.close();
+    this.transport.close();
+  }
+
+  #settle(): void {
+    for (;;) {
+      const input = this.#inputs.shift();
+      if (input === undefined || this.#closed) break;
+      this.#step(input);
+    }
+    this.#clock.wakeAt(this.#closed ? Number.POSITIVE_INFINITY : this.core.deadline);
+    this.#tell();
+  }
+
+  #step(input: Input): void {
+    this.#stepping = true;
+    try {
+      for (const effect of this.core.step(input, this.#clock.now())) this.#perform(effect);
+    } finally {
+      this.#stepping = false;
+    }
+  }
+
+  /** Handlers may call back in: what that causes is told after what came before. */
+  #tell(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    try {
+      for (;;) {
+        const event = this.#events.shift();
+        if (event === undefined) return;
+        this.#onEvent(event);
+      }
+    } finally {
+      this.#telling = false;
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case "send":
+        return this.#links.get(effect.link)?.send(effect.lane, effect.bytes);
+      case "sendSeed":
+        return this.seeds.send(effect.seed, effect.to, effect.bytes);
+      case "island":
+        return this.seeds.island(effect.id);
+      case "connect": {
+        const { attempt } = effect;
+        const link = this.#connect(attempt, effect.initiator, {
+          signal: (payload) => this.input({ type: "signal", attempt, payload }),
+          failed: (reason) => this.input({ type: "connectFailed", attempt, reason }),
+        });
+        this.#attempts.set(attempt, link);
+        return;
+      }
+      case "signal":
+        return this.#attempts.get(effect.attempt)?.signal(effect.payload);
+      case "abandon":
+        this.#attempts.get(effect.attempt)?.close();
+        this.#attempts.delete(effect.attempt);
+        return;
+      case "disconnect":
+        this.#links.get(effect.link)?.close();
+        return;
+      case "emit":
+        this.#events.push(effect.event);
+    }
+  }
+
+  #connect(attempt: AttemptId | undefined, initiator: boolean, opening: OpeningHandlers): Link {
+    const id = ++this.#lastLink;
+    const { kind } = this.transport;
+    let open = false;
+    const handlers: LinkHandlers = {
+      signal: opening.signal,
+      open: () => {
+        open = true;
+        if (attempt !== undefined) this.#attempts.delete(attempt);
+        this.#links.set(id, link);
+        this.input({ type: "linkUp", link: id, attempt, transport: kind });
+        opening.opened?.();
+      },
+      frame: (lane, bytes) => this.input({ type: "packet", link: id, lane, bytes }),
+      drain: (bytes) => this.input({ type: "writable", link: id, bytes }),
+      close: ({ code, message }) => {
+        this.#links.delete(id);
+        const reason = `${code}: ${message}`;
+        if (open) return this.input({ type: "linkDown", link: id, reason });
+        if (attempt !== undefined) this.#attempts.delete(attempt);
+        opening.failed(reason);
+      },
+    };
+    const link = this.transport.connect({ initiator, trickle: attempt !== undefined }, handlers);
+    return link;
+  }
+}

@@ -1,0 +1,199 @@
+/** Linking with a newcomer by two texts that people carry: see `signaling/invitation.ts` for what they hold. */
+
+import { HearsayError } from "../errors.ts";
+import type { KeyPair } from "../session/identity.ts";
+import {
+  type InvitationFlaw,
+  parseInvitation,
+  parseReply,
+  writeInvitation,
+  writeReply,
+} from "../signaling/invitation.ts";
+import type { Link } from "../transport/transport.ts";
+import type { Driver } from "./driver.ts";
+
+const NONCE_BYTES = 16;
+const PSK_BYTES = 32;
+
+/** How long the transport may take to gather what goes into a text, ms. */
+const GATHER_MS = 10_000;
+
+/** Invitations that wait for a reply. Each holds an unconnected transport connection. */
+const OPEN_MAX = 16;
+
+/** How long the link may take once both texts have arrived, ms. */
+const LINK_MS = 20_000;
+
+export interface Invitation {
+  /** To be carried to the newcomer, who gives it to `acceptInvite`. */
+  readonly text: string;
+  /** Wall clock, ms since 1970. */
+  readonly expiresAt: number;
+  /**
+   * Takes the newcomer's reply; resolves when the link stands.
+   * @throws HearsayError `invite:…`
+   */
+  complete(reply: string): Promise<void>;
+  /** Withdraws it. */
+  cancel(): void;
+}
+
+export interface AcceptedInvitation {
+  /** The reply, to be carried back to who invited. */
+  readonly text: string;
+  /** Resolves when the link stands: after the other end has taken the reply, which may take minutes. */
+  readonly linked: Promise<void>;
+  cancel(): void;
+}
+
+const REMEDY: Readonly<Record<InvitationFlaw, string>> = {
+  malformed: "this is no such text, or a part of it is missing: copy all of it",
+  version: "it was made by another version of hearsay: use the same version on both ends",
+  cluster: "it is for another cluster: join with the same `cluster` on both ends",
+  expired: "it has expired: ask for a new one",
+  forged: "it does not answer this invitation, or was changed on the way: make a new invitation",
+};
+
+export class Invitations {
+  readonly #driver: Driver;
+  readonly #keys: KeyPair;
+  readonly #clusterHash: number;
+  readonly #open = new Set<Handshake>();
+
+  constructor(driver: Driver, keys: KeyPair, clusterHash: number) {
+    this.#driver = driver;
+    this.#keys = keys;
+    this.#clusterHash = clusterHash;
+  }
+
+  async invite(lifeMs: number): Promise<Invitation> {
+    const handshake = this.#begin(true);
+    const nonce = randomBytes(NONCE_BYTES);
+    const psk = randomBytes(PSK_BYTES);
+    const expiresAt = Date.now() + lifeMs;
+    const clusterHash = this.#clusterHash;
+    const { publicKey } = this.#keys;
+    const offer = await handshake.gathered;
+    handshake.expireAfter(lifeMs, "nobody answered the invitation in its time");
+    return {
+      text: writeInvitation({ clusterHash, publicKey, nonce, expiresAt, psk, offer }),
+      expiresAt,
+      complete: async (text) => {
+        const parsed = parseReply(text, { clusterHash, nonce, psk });
+        if (!parsed.ok) throw flawed("reply", parsed.flaw);
+        handshake.link.signal(parsed.value.answer);
+        handshake.expireAfter(
+          LINK_MS,
+          "the two ends could not connect: try again, or configure a TURN server",
+        );
+        await handshake.linked;
+      },
+      cancel: () => handshake.end("cancelled"),
+    };
+  }
+
+  async accept(text: string): Promise<AcceptedInvitation> {
+    const parsed = parseInvitation(text, this.#clusterHash, Date.now());
+    if (!parsed.ok) throw flawed("invitation", parsed.flaw);
+    const { nonce: invitationNonce, psk, offer, expiresAt } = parsed.value;
+    const handshake = this.#begin(false);
+    handshake.link.signal(offer);
+    const answer = await handshake.gathered;
+    handshake.expireAfter(expiresAt - Date.now() + LINK_MS, "the reply was not taken in time");
+    const clusterHash = this.#clusterHash;
+    const { publicKey } = this.#keys;
+    const nonce = randomBytes(NONCE_BYTES);
+    const reply = writeReply({ clusterHash, invitationNonce, nonce, publicKey, answer }, psk);
+    return { text: reply, linked: handshake.linked, cancel: () => handshake.end("cancelled") };
+  }
+
+  close(): void {
+    for (const handshake of this.#open) handshake.end("the mesh was left");
+  }
+
+  #begin(initiator: boolean): Handshake {
+    if (this.#open.size >= OPEN_MAX) {
+      throw new HearsayError(
+        "invite:too-many",
+        `${OPEN_MAX} invitations are open: cancel one, or wait until one expires`,
+      );
+    }
+    const handshake = new Handshake(this.#driver, initiator, () => this.#open.delete(handshake));
+    this.#open.add(handshake);
+    return handshake;
+  }
+}
+
+/** One link in the making, and the time it has. */
+class Handshake {
+  readonly link: Link;
+  readonly gathered: Promise<Uint8Array>;
+  readonly linked: Promise<void>;
+  readonly #fail: (error: Error) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #done: () => void;
+
+  constructor(driver: Driver, initiator: boolean, done: () => void) {
+    this.#done = done;
+    const gathered = deferred<Uint8Array>();
+    const linked = deferred<void>();
+    // Nobody may be waiting for one of them when it fails.
+    gathered.promise.catch(() => {});
+    linked.promise.catch(() => {});
+    this.gathered = gathered.promise;
+    this.linked = linked.promise;
+    this.#fail = (error) => {
+      gathered.reject(error);
+      linked.reject(error);
+    };
+    this.link = driver.openLink(initiator, {
+      signal: gathered.resolve,
+      opened: () => {
+        this.#finish();
+        linked.resolve();
+      },
+      failed: (reason) => this.end(reason),
+    });
+    this.expireAfter(GATHER_MS, "the transport did not get ready in time");
+  }
+
+  expireAfter(ms: number, reason: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.end(reason), ms);
+  }
+
+  end(reason: string): void {
+    this.#finish();
+    this.#fail(new HearsayError("invite:failed", reason));
+    if (this.link.state === "opening") this.link.close();
+  }
+
+  #finish(): void {
+    clearTimeout(this.#timer);
+    this.#done();
+  }
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+function flawed(what: string, flaw: InvitationFlaw): HearsayError {
+  return new HearsayError(`invite:${flaw}`, `the ${what} cannot be used: ${REMEDY[flaw]}`);
+}
+
+function randomBytes(count: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(count));
+}
