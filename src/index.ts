@@ -7,7 +7,7 @@ export type { Health, HealthState } from "./mesh/health.ts";
 export type { Heard, HearHandler } from "./mesh/hearing.ts";
 export type { Join } from "./mesh/join.ts";
 export type { ListenOptions, Unlisten } from "./mesh/listeners.ts";
-export type { KnowHandler, Mesh, MeshStats, SendOptions } from "./mesh/mesh.ts";
+export type { InviteOptions, KnowHandler, Mesh, MeshStats, SendOptions } from "./mesh/mesh.ts";
 export type { Identity, JoinOptions, Logger } from "./mesh/options.ts";
 export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
 export type { IceServer } from "./runtime/host.ts";

@@ -25,10 +25,13 @@ export function pendingAnswers(): Answers {
       const id = ++last;
       const promise = new Promise<void>((resolve, reject) => {
         const abort = (): void => take(id)?.reject(signal?.reason);
-        const done = (): void => signal?.removeEventListener("abort", abort);
+        const settle = (outcome: () => void): void => {
+          signal?.removeEventListener("abort", abort);
+          outcome();
+        };
         waiting.set(id, {
-          resolve: () => (done(), resolve()),
-          reject: (error) => (done(), reject(error)),
+          resolve: () => settle(resolve),
+          reject: (error) => settle(() => reject(error)),
         });
         if (signal?.aborted) abort();
         else signal?.addEventListener("abort", abort, { once: true });

@@ -2,6 +2,7 @@
 
 import { HearsayError } from "../errors.ts";
 import type { Host } from "../runtime/host.ts";
+import { hashOfCluster, keyPair } from "../session/identity.ts";
 import { Mesh } from "./mesh.ts";
 import { type JoinOptions, parseOptions } from "./options.ts";
 
@@ -13,7 +14,11 @@ export type Join = (options: string | JoinOptions) => Promise<Mesh>;
 export function joinOn(host: Host): Join {
   return async (given) => {
     const options = parseOptions(given);
-    const mesh = new Mesh(host, options);
+    const [keys, clusterHash] = await Promise.all([
+      keyPair(options.identity?.secretKey),
+      hashOfCluster(options.cluster),
+    ]);
+    const mesh = new Mesh(host, options, keys, clusterHash);
     await mesh.start();
     options.signal?.addEventListener("abort", () => mesh.leave(), { once: true });
     try {

@@ -7,10 +7,9 @@ import { META_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
 import { Driver } from "../runtime/driver.ts";
 import type { Host } from "../runtime/host.ts";
-import type { AcceptedInvitation, Invitation } from "../runtime/invitations.ts";
-import { Invitations } from "../runtime/invitations.ts";
+import type { AcceptedInvitation, Invitation, Invitations } from "../runtime/invitations.ts";
 import type { Seed } from "../runtime/seeds.ts";
-import { hashOfCluster, type KeyPair, keyPair } from "../session/identity.ts";
+import type { KeyPair } from "../session/identity.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type Answers, pendingAnswers } from "./answers.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
@@ -33,6 +32,11 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface InviteOptions {
+  /** How long the invitation holds, ms. Default 600,000: ten minutes. */
+  readonly lifeMs?: number;
+}
+
 export interface MeshStats extends CoreStats {
   readonly links: readonly {
     readonly peer: string;
@@ -50,7 +54,8 @@ export interface MeshStats extends CoreStats {
 /** What there is between start and leave. */
 interface Running {
   readonly driver: Driver;
-  readonly invitations: Invitations;
+  /** Loaded with the first invitation. */
+  invitations: Promise<Invitations> | undefined;
 }
 
 const SEND_TIMEOUT_MS = 10_000;
@@ -81,12 +86,12 @@ export class Mesh {
   #unreadable = 0;
 
   /** @internal Use `join`. */
-  constructor(host: Host, options: JoinOptions) {
+  constructor(host: Host, options: JoinOptions, keys: KeyPair, clusterHash: number) {
     this.#host = host;
     this.#options = options;
-    this.#keys = keyPair(options.identity?.secretKey);
+    this.#keys = keys;
     this.#generation = options.identity?.generation ?? 0;
-    this.#clusterHash = hashOfCluster(options.cluster);
+    this.#clusterHash = clusterHash;
     this.#meta = options.meta;
     this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
     this.#hearing = new Hearing((error) => this.#report(error));
@@ -327,18 +332,19 @@ export class Mesh {
 
   /**
    * Invites a newcomer without any server: carry `text` to it, its reply back to `complete`.
-   * @param options.lifeMs how long the invitation holds, ms. Default 10 minutes
    */
-  invite({ lifeMs = INVITATION_LIFE_MS }: { readonly lifeMs?: number } = {}): Promise<Invitation> {
-    return this.#runningMesh().invitations.invite(lifeMs);
+  async invite({ lifeMs = INVITATION_LIFE_MS }: InviteOptions = {}): Promise<Invitation> {
+    const invitations = await this.#invitations();
+    return invitations.invite(lifeMs);
   }
 
   /**
    * Takes an invitation: carry the `text` that it gives back to who invited.
    * @throws HearsayError `invite:…`
    */
-  acceptInvite(text: string): Promise<AcceptedInvitation> {
-    return this.#runningMesh().invitations.accept(text);
+  async acceptInvite(text: string): Promise<AcceptedInvitation> {
+    const invitations = await this.#invitations();
+    return invitations.accept(text);
   }
 
   /** Figures since the start, for diagnosis. */
@@ -359,8 +365,7 @@ export class Mesh {
     this.peers.clear();
     this.#state.clear();
     const driver = this.#makeDriver(transport);
-    const invitations = new Invitations(driver, this.#keys, this.#clusterHash);
-    this.#running = { driver, invitations };
+    this.#running = { driver, invitations: undefined };
     this.#endHost = [
       this.#host.onEnding(() => this.#stop(true)),
       this.#host.onHidden((value) => driver.command({ type: "mayFreeze", value })),
@@ -414,7 +419,7 @@ export class Mesh {
     this.#running = undefined;
     this.#starting = undefined;
     for (const end of this.#endHost.splice(0)) end();
-    running.invitations.close();
+    running.invitations?.then((invitations) => invitations.close());
     if (sayGoodbye) running.driver.command({ type: "leave" });
     running.driver.close();
     const left = new HearsayError("mesh:left", "the mesh was left before this was done");
@@ -426,6 +431,14 @@ export class Mesh {
 
   #driver(): Driver {
     return this.#runningMesh().driver;
+  }
+
+  #invitations(): Promise<Invitations> {
+    const running = this.#runningMesh();
+    running.invitations ??= import("../runtime/invitations.ts").then(
+      ({ Invitations }) => new Invitations(running.driver, this.#keys, this.#clusterHash),
+    );
+    return running.invitations;
   }
 
   #runningMesh(): Running {

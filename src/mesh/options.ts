@@ -3,6 +3,7 @@
 import type { Parameters } from "../core/config.ts";
 import { HearsayError } from "../errors.ts";
 import type { IceServer } from "../runtime/host.ts";
+import { SECRET_KEY_BYTES } from "../session/crypto.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { Transport } from "../transport/transport.ts";
 
@@ -53,7 +54,6 @@ export interface Logger {
 }
 
 const LENGTH_MAX = 64;
-const SECRET_KEY_BYTES = 32;
 
 const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "cluster",

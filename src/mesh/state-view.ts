@@ -20,7 +20,7 @@ export class StateView {
 
   get(owner: MemberId, key: string): unknown {
     const held = this.#owners.get(owner)?.get(key);
-    return held === undefined ? undefined : valueOf(held);
+    return held === undefined ? undefined : decodedOf(held);
   }
 
   has(owner: MemberId, key: string): boolean {
@@ -33,7 +33,7 @@ export class StateView {
 
   entries(owner: MemberId): [string, unknown][] {
     const entries = this.#owners.get(owner) ?? [];
-    return [...entries].map(([key, held]) => [key, valueOf(held)]);
+    return [...entries].map(([key, held]) => [key, decodedOf(held)]);
   }
 
   owners(): MemberId[] {
@@ -45,7 +45,7 @@ export class StateView {
   }
 }
 
-function valueOf(held: Held): unknown {
+function decodedOf(held: Held): unknown {
   if (held.decoded === undefined) {
     const decoded = decodeValue(held.bytes);
     held.decoded = { value: decoded.ok ? decoded.value : undefined };

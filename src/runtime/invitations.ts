@@ -1,6 +1,7 @@
 /** Linking with a newcomer by two texts that people carry: see `signaling/invitation.ts` for what they hold. */
 
 import { HearsayError } from "../errors.ts";
+import { randomBytes } from "../session/crypto.ts";
 import type { KeyPair } from "../session/identity.ts";
 import {
   type InvitationFlaw,
@@ -79,7 +80,7 @@ export class Invitations {
       text: writeInvitation({ clusterHash, publicKey, nonce, expiresAt, psk, offer }),
       expiresAt,
       complete: async (text) => {
-        const parsed = parseReply(text, { clusterHash, nonce, psk });
+        const parsed = await parseReply(text, { clusterHash, nonce, psk });
         if (!parsed.ok) throw flawed("reply", parsed.flaw);
         handshake.link.signal(parsed.value.answer);
         handshake.expireAfter(
@@ -103,7 +104,7 @@ export class Invitations {
     const clusterHash = this.#clusterHash;
     const { publicKey } = this.#keys;
     const nonce = randomBytes(NONCE_BYTES);
-    const reply = writeReply({ clusterHash, invitationNonce, nonce, publicKey, answer }, psk);
+    const reply = await writeReply({ clusterHash, invitationNonce, nonce, publicKey, answer }, psk);
     return { text: reply, linked: handshake.linked, cancel: () => handshake.end("cancelled") };
   }
 
@@ -192,8 +193,4 @@ function deferred<T>(): Deferred<T> {
 
 function flawed(what: string, flaw: InvitationFlaw): HearsayError {
   return new HearsayError(`invite:${flaw}`, `the ${what} cannot be used: ${REMEDY[flaw]}`);
-}
-
-function randomBytes(count: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(count));
 }

@@ -3,12 +3,8 @@
  * chooses another's id, and everyone can check that an id belongs to a key.
  */
 
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { sha256 } from "@noble/hashes/sha2.js";
-import { ID_BYTES, idFromBytes, type MemberId } from "../core/lib/ids.ts";
-
-export const SECRET_KEY_BYTES = 32;
-export const PUBLIC_KEY_BYTES = 32;
+import { idFromBytes, type MemberId } from "../core/lib/ids.ts";
+import { publicKeyOf, randomBytes, SECRET_KEY_BYTES, sha256 } from "./crypto.ts";
 
 export interface KeyPair {
   readonly secretKey: Uint8Array;
@@ -17,17 +13,15 @@ export interface KeyPair {
 }
 
 /** A key pair from its secret half; a new one without it. */
-export function keyPair(secretKey: Uint8Array = ed25519.utils.randomSecretKey()): KeyPair {
-  const publicKey = ed25519.getPublicKey(secretKey);
-  return { secretKey, publicKey, id: idOfKey(publicKey) };
-}
-
-export function idOfKey(publicKey: Uint8Array): MemberId {
-  return idFromBytes(sha256(publicKey).subarray(0, ID_BYTES));
+export async function keyPair(
+  secretKey: Uint8Array = randomBytes(SECRET_KEY_BYTES),
+): Promise<KeyPair> {
+  const publicKey = await publicKeyOf(secretKey);
+  return { secretKey, publicKey, id: idFromBytes(await sha256(publicKey)) };
 }
 
 /** The first 32 bits of a cluster's name hashed: what every frame carries to keep strangers apart. */
-export function hashOfCluster(cluster: string): number {
-  const digest = sha256(new TextEncoder().encode(`hearsay cluster ${cluster}`));
+export async function hashOfCluster(cluster: string): Promise<number> {
+  const digest = await sha256(new TextEncoder().encode(`hearsay cluster ${cluster}`));
   return new DataView(digest.buffer, digest.byteOffset).getUint32(0);
 }

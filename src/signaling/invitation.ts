@@ -12,8 +12,6 @@
  * unchanged links these two and nobody else. The psk is used once. Minutes may pass between the steps.
  */
 
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
 import { Reader, Writer } from "../core/lib/bytes.ts";
 import {
   bytes,
@@ -24,6 +22,7 @@ import {
   uint32,
   varint,
 } from "../core/wire/schema.ts";
+import { hmacSha256 } from "../session/crypto.ts";
 
 const VERSION = 1;
 const KEY_BYTES = 32;
@@ -97,28 +96,31 @@ export function parseInvitation(
   return expiresAt < wallMs ? { ok: false, flaw: "expired" } : parsed;
 }
 
-export function writeReply(fields: Omit<Reply, "version" | "mac">, psk: Uint8Array): string {
+export async function writeReply(
+  fields: Omit<Reply, "version" | "mac">,
+  psk: Uint8Array,
+): Promise<string> {
   const unsigned: Reply = { version: VERSION, ...fields, mac: new Uint8Array(0) };
-  return REPLY_PREFIX + toText(reply, { ...unsigned, mac: macOf(unsigned, psk) });
+  return REPLY_PREFIX + toText(reply, { ...unsigned, mac: await macOf(unsigned, psk) });
 }
 
 /** Total. `held` is the invitation that the reply must answer. */
-export function parseReply(
+export async function parseReply(
   text: string,
   held: { readonly clusterHash: number; readonly nonce: Uint8Array; readonly psk: Uint8Array },
-): Parsed<Reply> {
+): Promise<Parsed<Reply>> {
   const parsed = fromText(reply, REPLY_PREFIX, text, held.clusterHash);
   if (!parsed.ok) return parsed;
   const { value } = parsed;
   const genuine =
     value.publicKey.length === KEY_BYTES &&
     equal(value.invitationNonce, held.nonce) &&
-    equal(value.mac, macOf({ ...value, mac: new Uint8Array(0) }, held.psk));
+    equal(value.mac, await macOf({ ...value, mac: new Uint8Array(0) }, held.psk));
   return genuine ? parsed : { ok: false, flaw: "forged" };
 }
 
-function macOf(unsigned: Reply, psk: Uint8Array): Uint8Array {
-  return hmac(sha256, psk, toBytes(reply, unsigned));
+function macOf(unsigned: Reply, psk: Uint8Array): Promise<Uint8Array> {
+  return hmacSha256(psk, toBytes(reply, unsigned));
 }
 
 function toBytes<T>(codec: Codec<T>, value: T): Uint8Array {

@@ -75,7 +75,7 @@ export interface Link {
   send(lane: Lane, frame: Uint8Array): void;
   /** Ends the link. What was handed to `send` just before is still given a chance to leave. Idempotent. */
   close(): void;
-  /** Best known round trip of the transport itself in ms, or undefined. For diagnosis only. */
+  /** What has gone over the link so far. For diagnosis. */
   stats(): LinkStats;
 }
 

@@ -50,6 +50,6 @@ export class PayloadCache {
   }
 }
 
-export function keyOf(id: PayloadId): string {
+function keyOf(id: PayloadId): string {
   return `${id.origin}:${id.generation}:${id.sequence}`;
 }

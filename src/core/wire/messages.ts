@@ -23,10 +23,10 @@ import {
 /** Limits of the wire. What is over them does not decode. */
 export const NAME_BYTES_MAX = 256;
 export const META_BYTES_MAX = 1_024;
-export const ADDRESS_BYTES_MAX = 256;
-export const NEIGHBOURS_MAX = 64;
+const ADDRESS_BYTES_MAX = 256;
+const NEIGHBOURS_MAX = 64;
 export const HOPS_MAX = 8;
-export const SIGNAL_BYTES_MAX = 16_384;
+const SIGNAL_BYTES_MAX = 16_384;
 /** The largest value in one message, before it is cut into fragments. */
 export const VALUE_BYTES_MAX = 8 * 1_024 * 1_024;
 /** A whole message with its largest value; what fragments may add up to. */
@@ -143,7 +143,6 @@ const inner = union({
   directAck: struct({ generation: varint, sequence: varint }),
 });
 export type Inner = Infer<typeof inner>;
-export type InnerType = Inner["type"];
 
 const messages = {
   /** The first frame of both ends of every link. Answered by the other end's own. */
@@ -201,5 +200,3 @@ export type MessageOf<T extends Message["type"]> = Extract<Message, { type: T }>
 
 /** What travels through a seed: the same inner messages, between two that have no link yet. */
 export const seedMessage = struct({ inner });
-
-export { inner as innerCodec };
