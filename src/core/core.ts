@@ -179,7 +179,7 @@ export class Core implements Machine {
       case "packet":
         return this.#links.packet(input.link, input.bytes, now);
       case "linkUp":
-        if (input.attempt !== undefined) this.#attempts.onLinked(input.attempt);
+        if (input.attempt !== undefined) this.#attempts.onLinked(input.attempt, now);
         return this.#links.open(input.link, input.transport, now);
       case "linkDown":
         return this.#links.closed(input.link, input.reason);

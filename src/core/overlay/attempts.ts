@@ -38,6 +38,8 @@ interface Attempt {
   /** The seed that it goes through; undefined: the mesh. */
   readonly seed: SeedId | undefined;
   connecting: boolean;
+  /** The link is open and has not been greeted. */
+  linked: boolean;
   readonly early: Uint8Array[];
 }
 
@@ -128,12 +130,12 @@ export class Attempts {
 
   onAccept(from: MemberId, wireId: number, flags: number, now: number): void {
     const attempt = this.#match(from, wireId);
-    if (attempt?.asker && !attempt.connecting) this.#connect(attempt, flags, now);
+    if (attempt !== undefined && isAsking(attempt)) this.#connect(attempt, flags, now);
   }
 
   onReject(from: MemberId, wireId: number, reason: RejectWord, now: number): void {
     const attempt = this.#match(from, wireId);
-    if (attempt?.asker && !attempt.connecting) this.#fail(attempt, `refused: ${reason}`, now);
+    if (attempt !== undefined && isAsking(attempt)) this.#fail(attempt, `refused: ${reason}`, now);
   }
 
   /** The other end's signalling. */
@@ -153,10 +155,13 @@ export class Attempts {
     this.#out.carry(attempt.peer, inner, attempt.seed);
   }
 
-  /** The transport has made the link; who it is shows in its greeting. */
-  onLinked(id: AttemptId): void {
+  /** The transport has made the link. The attempt ends with the greeting: until then nobody is asked twice. */
+  onLinked(id: AttemptId, now: number): void {
     const attempt = this.#byId.get(id);
-    if (attempt !== undefined) this.#end(attempt);
+    if (attempt === undefined) return;
+    attempt.connecting = false;
+    attempt.linked = true;
+    this.#deadlines.set(`attempt:${id}`, now + this.#config.requestTimeoutMs);
   }
 
   onConnectFailed(id: AttemptId, reason: string, now: number): void {
@@ -173,12 +178,15 @@ export class Attempts {
   onDeadline(id: AttemptId, now: number): void {
     const attempt = this.#byId.get(id);
     if (attempt === undefined) return;
-    this.#fail(attempt, attempt.connecting ? "no link in time" : "no answer", now);
+    const { connecting, linked } = attempt;
+    this.#fail(attempt, connecting ? "no link in time" : linked ? "no greeting" : "no answer", now);
   }
 
   /** A link with `peer` stands: it may be asked at once when it is needed again. */
   onUp(peer: MemberId): void {
     this.#pauses.delete(peer);
+    const attempt = this.#byPeer.get(peer);
+    if (attempt?.linked) this.#end(attempt);
   }
 
   abandonAll(): void {
@@ -188,8 +196,8 @@ export class Attempts {
     }
   }
 
-  #begin(start: Omit<Attempt, "connecting" | "early">, now: number): Attempt {
-    const attempt: Attempt = { ...start, connecting: false, early: [] };
+  #begin(start: Omit<Attempt, "connecting" | "linked" | "early">, now: number): Attempt {
+    const attempt: Attempt = { ...start, connecting: false, linked: false, early: [] };
     this.#byPeer.set(attempt.peer, attempt);
     this.#byId.set(attempt.id, attempt);
     this.#deadlines.set(`attempt:${attempt.id}`, now + this.#config.requestTimeoutMs);
@@ -235,4 +243,8 @@ export class Attempts {
     this.#byId.delete(attempt.id);
     this.#deadlines.clear(`attempt:${attempt.id}`);
   }
+}
+
+function isAsking(attempt: Attempt): boolean {
+  return attempt.asker && !attempt.connecting && !attempt.linked;
 }
