@@ -1,0 +1,189 @@
+/** Where meshes of real parts are put on: a signaling server, a browser with tabs, Node members here and elsewhere. */
+
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
+import { createSignalingServer, type SignalingServer } from "../../signaling-server/index.ts";
+import { join, webrtcTransport } from "../../src/index.node.ts";
+import { loadWrtc } from "../../src/transport/wrtc.node.ts";
+import { launchOptions } from "./chromium.ts";
+import { Member, type MemberOptions, type Remote, remote } from "./member.ts";
+
+const PAGE = fileURLToPath(new URL("./member-page.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./member-child.ts", import.meta.url));
+
+/** A server that was away is looked for often, so that no test waits for long. */
+const BACKOFF = { firstMs: 100, maxMs: 500 };
+
+/** A member and the place where it lives. */
+export interface Actor {
+  readonly name: string;
+  readonly id: string;
+  readonly member: Remote;
+}
+
+export interface TabActor extends Actor {
+  readonly page: Page;
+  /** Closes the tab as a person does. */
+  close(): Promise<void>;
+  /** Ends its process without any last word. */
+  crash(): Promise<void>;
+}
+
+export interface ChildActor extends Actor {
+  readonly process: ChildProcess;
+}
+
+export class Stage {
+  readonly cluster: string;
+  #server: SignalingServer | undefined;
+  #port = 0;
+  #pages: Promise<Server> | undefined;
+  #browser: Promise<Browser> | undefined;
+  readonly #ends: (() => unknown)[] = [];
+  #count = 0;
+
+  constructor(cluster: string) {
+    this.cluster = cluster;
+  }
+
+  /** Starts the signaling server; after {@link stopServer} again at the same address. */
+  async startServer(): Promise<void> {
+    this.#server = await createSignalingServer({ port: this.#port, host: "127.0.0.1" }).listen();
+    this.#port = this.#server.port;
+  }
+
+  async stopServer(): Promise<void> {
+    await this.#server?.close({ graceMs: 0 });
+    this.#server = undefined;
+  }
+
+  get seed(): string {
+    return `ws://127.0.0.1:${this.#port}`;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#ends.map((end) => end()));
+    await (await this.#browser)?.close();
+    (await this.#pages)?.close();
+    await this.stopServer();
+  }
+
+  /** A tab of a browser profile of its own, so that it has a process of its own too. */
+  async tab(options: Partial<MemberOptions> = {}): Promise<TabActor> {
+    const context = await this.#context();
+    const page = await context.newPage();
+    page.on("pageerror", (error) => process.stderr.write(`in the tab: ${error.stack}\n`));
+    await page.goto(`${await this.#address()}/`);
+    const member = remote((method, args) =>
+      page.evaluate(([name, list]) => Reflect.get(globalThis, "member")[name](...list), [
+        method,
+        args,
+      ] as const),
+    );
+    const actor = await this.#join("tab", member, options);
+    return {
+      ...actor,
+      page,
+      close: () => page.close(),
+      crash: async () => {
+        const session = await context.newCDPSession(page);
+        const crashed = page.waitForEvent("crash");
+        // It never answers: its tab is gone.
+        session.send("Page.crash").catch(() => {});
+        await crashed;
+      },
+    };
+  }
+
+  /** A member in this process. */
+  async node(options: Partial<MemberOptions> = {}): Promise<Actor> {
+    const member = new Member(join, async () => {
+      const { wrtc } = await loadWrtc();
+      return webrtcTransport(wrtc === undefined ? {} : { wrtc });
+    });
+    this.#ends.push(() => member.leave().catch(() => {}));
+    return await this.#join("node", member, options);
+  }
+
+  /** A member in a Node process of its own. */
+  async child(options: Partial<MemberOptions> = {}): Promise<ChildActor> {
+    const child = fork(CHILD, [], { execArgv: ["--import", "tsx"], serialization: "advanced" });
+    this.#ends.push(() => child.kill("SIGKILL"));
+    await once(child, "message");
+    const member = remote(callsOf(child));
+    return { ...(await this.#join("child", member, options)), process: child };
+  }
+
+  async #join(kind: string, member: Remote, options: Partial<MemberOptions>): Promise<Actor> {
+    const name = `${kind}-${++this.#count}`;
+    const common = { cluster: this.cluster, seeds: [this.seed], name, backoff: BACKOFF };
+    const id = await member.join({ ...common, ...options });
+    return { name, id, member };
+  }
+
+  /** Tabs open one by themselves; done beforehand, it takes no time later. */
+  async openBrowser(): Promise<Browser> {
+    this.#browser ??= chromium.launch(launchOptions());
+    return await this.#browser;
+  }
+
+  async #context(): Promise<BrowserContext> {
+    return await (await this.openBrowser()).newContext();
+  }
+
+  async #address(): Promise<string> {
+    this.#pages ??= servePage();
+    const { port } = (await this.#pages).address() as AddressInfo;
+    return `http://127.0.0.1:${port}`;
+  }
+}
+
+/** One page that holds a member, and nothing else. Its server has nothing to do with signaling. */
+async function servePage(): Promise<Server> {
+  const options = { bundle: true, format: "esm", platform: "browser", write: false } as const;
+  const { outputFiles } = await build({ ...options, entryPoints: [PAGE] });
+  const html = '<!doctype html><title>member</title><script type="module" src="/page.js"></script>';
+  const server = createServer((request, response) => {
+    const isScript = request.url === "/page.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.end(isScript ? outputFiles[0]?.text : html);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+/** Calls of methods in a child, by message. They fail when it ends. */
+function callsOf(child: ChildProcess): (method: string, args: unknown[]) => Promise<unknown> {
+  interface Waiting {
+    resolve(result: unknown): void;
+    reject(error: Error): void;
+  }
+  const waiting = new Map<number, Waiting>();
+  let last = 0;
+  child.on(
+    "message",
+    ({ call, result, error }: { call: number; result: unknown; error?: string }) => {
+      const one = waiting.get(call);
+      waiting.delete(call);
+      if (error === undefined) one?.resolve(result);
+      else one?.reject(new Error(error));
+    },
+  );
+  child.once("exit", (code, signal) => {
+    for (const one of waiting.values()) {
+      one.reject(new Error(`the process ended: ${code ?? signal}`));
+    }
+  });
+  return (method, args) =>
+    new Promise((resolve, reject) => {
+      waiting.set(++last, { resolve, reject });
+      child.send({ call: last, method, args });
+    });
+}
