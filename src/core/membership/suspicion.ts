@@ -60,7 +60,8 @@ export class Suspicions {
     const { generation, incarnation, neighbours } = member.record;
     if (opinion.generation !== generation || opinion.incarnation !== incarnation) return false;
     let suspicion = this.#byTarget.get(opinion.target);
-    if (suspicion?.generation !== generation || suspicion.incarnation !== incarnation) {
+    const isOpen = suspicion?.generation === generation && suspicion.incarnation === incarnation;
+    if (suspicion === undefined || !isOpen) {
       if (opinion.kind === "vouch" || this.#byTarget.size >= SUSPICIONS_MAX) return false;
       suspicion = {
         target: opinion.target,
@@ -70,11 +71,12 @@ export class Suspicions {
         observers: neighbours,
         opinions: new Map(),
       };
-      this.#byTarget.set(opinion.target, suspicion);
     }
     const held = suspicion.opinions.get(opinion.observer);
     if (held !== undefined && held.sequence >= opinion.sequence) return false;
     if (held === undefined && !this.#mayObserve(suspicion, opinion)) return false;
+    // Open from here on only: a stranger's word starts no clock.
+    this.#byTarget.set(opinion.target, suspicion);
     suspicion.opinions.set(opinion.observer, opinion);
     return true;
   }
@@ -98,8 +100,8 @@ export class Suspicions {
       if (kind === "vouch") vouched = true;
     }
     const verdict = verdictOf(observers, reports, vouched, this.#config.downShare);
-    if (verdict === "down" || now - suspicion.startedAt < this.#config.suspicionMaxMs)
-      return verdict;
+    // The same sum as in `endsAt`: rounded otherwise, its end could come and find that it is not due.
+    if (verdict === "down" || now < this.endsAt(target)) return verdict;
     this.#byTarget.delete(target);
     return vouched ? "cleared" : "down";
   }
