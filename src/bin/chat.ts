@@ -1,6 +1,6 @@
-/** The one agreement between the command line, the demo page and the examples: what a chat message looks like. */
+/** The one agreement with the demo page: a chat message is said under this name and has a text. */
 
-export const CHAT = "chat";
+export const CHAT = "chat.message";
 
 export interface ChatMessage {
   readonly text: string;

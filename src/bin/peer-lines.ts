@@ -3,7 +3,7 @@
 import type { Health } from "../mesh/health.ts";
 import type { Peer } from "../mesh/peers.ts";
 import type { Seed } from "../runtime/seeds.ts";
-import { chatText } from "./chat.ts";
+import { CHAT, chatText } from "./chat.ts";
 import { harmless, jsonLine, shown, styled } from "./terminal.ts";
 
 /** The names of the fields are stable: programs read them. */
@@ -128,7 +128,7 @@ export function lineForPeople(line: Line): string | undefined {
 }
 
 function heardLine({ peer, name, data, direct }: Extract<Line, { event: "heard" }>): string {
-  const text = name === "chat" ? chatText(data) : undefined;
+  const text = name === CHAT ? chatText(data) : undefined;
   if (text !== undefined) return `${styled("bold", `${who(peer)}:`)} ${harmless(text)}`;
   return `${styled("bold", who(peer))} ${direct ? "sent" : "said"} ${harmless(name)}: ${shown(data)}`;
 }

@@ -27,7 +27,7 @@ import { Overlay } from "./overlay/overlay.ts";
 import { DirectMessages } from "./routing/direct.ts";
 import { Router } from "./routing/router.ts";
 import { Routes } from "./routing/routes.ts";
-import { type StateDelta, StateStore } from "./state/state.ts";
+import { type StateChange, type StateDelta, StateStore } from "./state/state.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
 import {
   type Fingerprints,
@@ -103,11 +103,14 @@ export class Core implements Machine {
       {
         linked: (peer) => this.#links.has(peer),
         linkCount: () => this.#links.count,
+        neighbours: () => this.#links.peers(),
+        drop: (peer) => this.#links.bye(peer, "full"),
       },
     );
     this.#island = config.id;
     this.#deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
     this.#deadlines.set("reap", now + config.tombstoneMs / 4);
+    this.#deadlines.set("audit", now + config.suspicionMaxMs / 4);
     this.#deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
   }
 
@@ -232,6 +235,8 @@ export class Core implements Machine {
         return this.#membership.onSuspicionDeadline(subject, now);
       case "neighbours":
         return this.#membership.onAnnounceDeadline(now);
+      case "audit":
+        return this.#membership.onAuditDeadline(now);
       case "reap":
         return this.#membership.onReapDeadline(now);
       case "overlay":
@@ -389,7 +394,7 @@ export class Core implements Machine {
     if (owner === undefined || owner.record.generation !== delta.generation) return;
     const changes = this.#state.apply(delta);
     if (changes === undefined) return;
-    for (const change of changes) this.#emit({ type: "state", ...change });
+    this.#tellState(changes);
     this.#pushState(delta, from);
   }
 
@@ -422,10 +427,9 @@ export class Core implements Machine {
     const live = isLive(after);
     if (id !== this.#config.id) {
       const wasLive = before !== undefined && isLive(before);
-      if (live) this.#state.setLive(id, generation, true);
-      else if (wasLive) this.#state.setLive(id, generation, false);
+      if (live || wasLive) this.#tellState(this.#state.setLive(id, generation, live));
       if (!live) this.#direct.gone(id);
-      if (after.state === "left") this.#dropState(id);
+      if (after.state === "left") this.#tellState(this.#state.drop(id));
       for (const kind of kindsOf(before, after)) {
         this.#emit({ type: "member", kind, member: viewOf(after) });
       }
@@ -437,8 +441,8 @@ export class Core implements Machine {
     this.#effect({ type: "island", id: island });
   }
 
-  #dropState(id: MemberId): void {
-    for (const change of this.#state.drop(id)) this.#emit({ type: "state", ...change });
+  #tellState(changes: readonly StateChange[]): void {
+    for (const change of changes) this.#emit({ type: "state", ...change });
   }
 
   #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
@@ -473,13 +477,10 @@ export class Core implements Machine {
   /** Whether a member may link with us; why not otherwise. */
   #admits(record: MemberRecord): ByeReason | undefined {
     if (record.id === this.#config.id) {
-      if (record.generation > this.#config.generation) this.#onTaken();
+      if (record.generation > this.#membership.table.own.generation) this.#onTaken();
       return "stranger";
     }
-    if (record.state === "left") return "leaving";
-    const known = this.#membership.table.get(record.id);
-    if (known === undefined) return undefined;
-    return known.record.generation > record.generation ? "taken" : undefined;
+    return record.state === "left" ? "leaving" : undefined;
   }
 
   #onTaken(): void {
@@ -508,7 +509,7 @@ export class Core implements Machine {
       send: (to, message, lane) => this.#links.send(to, message, lane),
       changed: (change) => this.#onChanged(change),
       forgotten: (id) => {
-        this.#dropState(id);
+        this.#tellState(this.#state.drop(id));
         this.#broadcast.forget(id);
         this.#emit({ type: "forgotten", id });
       },

@@ -53,6 +53,16 @@ export interface AddOptions extends Partial<Omit<Identity, "clusterHash">> {
   readonly parameters?: Partial<Parameters>;
 }
 
+/** What a member says of its island, and since when. */
+interface Island {
+  readonly id: string;
+  readonly since: number;
+}
+
+/** As in the signaling server: islands that differ for so long are introduced, ms. */
+const ISLAND_GRACE_MS = 10_000;
+const ISLAND_CHECK_MS = 5_000;
+
 /** The one seed server of a world. */
 const SEED = 1;
 const INTRODUCED = 8;
@@ -63,8 +73,8 @@ export class World {
   readonly #rng: Rng;
   readonly #ids: Rng;
   readonly #queue: Happening[] = [];
-  /** Members that the seed server knows; undefined while it is down. */
-  #seedRoom: Set<SimMember> | undefined = new Set();
+  /** Members that the seed server knows, with their islands; undefined while it is down. */
+  #seedRoom: Map<SimMember, Island> | undefined = new Map();
   #now = 0;
   #order = 0;
   #lastLink = 0;
@@ -76,6 +86,7 @@ export class World {
     const rng = Rng.fromSeed(seed);
     this.#rng = rng.fork("network");
     this.#ids = rng.fork("ids");
+    this.#mergeIslands();
   }
 
   get now(): number {
@@ -162,11 +173,11 @@ export class World {
   stopSeed(): void {
     const room = this.#seedRoom;
     this.#seedRoom = undefined;
-    for (const member of room ?? []) this.#step(member, { type: "seedDown", seed: SEED });
+    for (const member of room?.keys() ?? []) this.#step(member, { type: "seedDown", seed: SEED });
   }
 
   startSeed(): void {
-    this.#seedRoom = new Set();
+    this.#seedRoom = new Map();
     for (const member of this.members) if (member.alive) this.#joinSeed(member);
   }
 
@@ -202,16 +213,39 @@ export class World {
     if (room === undefined) return;
     const introduced = this.#rng
       .sample(
-        [...room].filter((other) => other.alive && other !== member),
+        [...room.keys()].filter((other) => other.alive && other !== member),
         INTRODUCED,
       )
       .map((other) => other.config.id);
-    room.add(member);
+    room.set(member, { id: member.config.id, since: this.#now });
     this.#later(this.#latency(), () => {
       if (this.#seedRoom?.has(member)) {
         this.#step(member, { type: "seedUp", seed: SEED, introduced });
       }
     });
+  }
+
+  /** As the signaling server does: islands that have differed for a while are asked to meet. */
+  #mergeIslands(): void {
+    this.#later(ISLAND_CHECK_MS, () => this.#mergeIslands());
+    const islands = new Map<string, SimMember[]>();
+    for (const [member, { id, since }] of this.#seedRoom ?? []) {
+      if (!member.alive || this.#now - since < ISLAND_GRACE_MS) continue;
+      islands.set(id, [...(islands.get(id) ?? []), member]);
+    }
+    const groups = [...islands.values()];
+    for (const [i, group] of groups.entries()) {
+      const other = groups[(i + 1) % groups.length];
+      const member = this.#rng.pick(group);
+      const peer = this.#rng.pick(other ?? []);
+      if (member === undefined || peer === undefined || other === group) continue;
+      const introduced = [peer.config.id];
+      this.#later(this.#latency(), () => {
+        if (this.#seedRoom?.has(member)) {
+          this.#step(member, { type: "seedUp", seed: SEED, introduced });
+        }
+      });
+    }
   }
 
   #step(member: SimMember, input: Input): void {
@@ -236,8 +270,13 @@ export class World {
         return this.#carry(member, effect);
       case "sendSeed":
         return this.#carryBySeed(member, effect.to, effect.bytes);
-      case "island":
+      case "island": {
+        const id = effect.id;
+        this.#later(this.#latency(), () => {
+          if (this.#seedRoom?.has(member)) this.#seedRoom.set(member, { id, since: this.#now });
+        });
         return;
+      }
       case "connect":
         member.attempts.set(effect.attempt, this.#find(effect.peer) ?? member);
         if (effect.initiator) this.#offer(member, effect.attempt);

@@ -54,6 +54,8 @@ export class Membership {
   #news: { update: Update; from: MemberId | undefined }[] = [];
   /** Neighbours whose link broke without a word, and when to report them. */
   readonly #lost = new Set<MemberId>();
+  /** Members whose observers are all gone, and since when nobody could report them, ms. */
+  readonly #unobserved = new Map<MemberId, number>();
   #opinionSequence = 0;
   #mayFreeze = false;
 
@@ -72,7 +74,7 @@ export class Membership {
 
   /** A link with `peer` stands: take its record, compare what both know. */
   onLinkUp(peer: MemberId, record: MemberRecord, now: number): void {
-    this.table.announced();
+    this.table.announced(now);
     this.#settleLost(peer);
     this.detector.add(peer, now);
     this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
@@ -166,6 +168,27 @@ export class Membership {
       return;
     }
     this.describe({ neighbours }, now);
+  }
+
+  /**
+   * Members whose observers all went before they could report them would stay for ever: when nobody has observed
+   * one for as long as a suspicion may last, it is down.
+   */
+  onAuditDeadline(now: number): void {
+    this.#deadlines.set("audit", now + this.#config.suspicionMaxMs / 4);
+    for (const member of [...this.table.others()]) {
+      const { id, neighbours } = member.record;
+      const observed =
+        !isLive(member) ||
+        this.detector.health(id) !== undefined ||
+        this.#suspicions.has(id) ||
+        neighbours.some((neighbour) => this.table.isLive(neighbour));
+      if (observed) this.#unobserved.delete(id);
+      else if (now - this.#since(id, now) >= this.#config.suspicionMaxMs) {
+        this.#unobserved.delete(id);
+        this.#declareDown(member, now);
+      }
+    }
   }
 
   onReapDeadline(now: number): void {
@@ -287,18 +310,29 @@ export class Membership {
       }
       return;
     }
-    const { generation, incarnation } = member.record;
-    const steps: ("suspect" | "down")[] = verdict === "down" ? ["suspect", "down"] : ["suspect"];
-    for (const state of steps) {
-      const change = this.table.applyClaim({ id: target, generation, incarnation, state }, now);
-      if (change !== undefined) this.#settle(change);
-    }
-    if (verdict === "suspect") {
-      this.#deadlines.set(`suspicion:${target}`, this.#suspicions.endsAt(target));
-      return;
-    }
+    if (verdict === "down") return this.#declareDown(member, now);
+    this.#hold(member, "suspect", now);
+    this.#deadlines.set(`suspicion:${target}`, this.#suspicions.endsAt(target));
+  }
+
+  #declareDown(member: Member, now: number): void {
+    this.#hold(member, "suspect", now);
+    this.#hold(member, "down", now);
     // One observer fewer may decide about the others that it observed.
     for (const other of this.#suspicions.targets()) this.#judge(other, now);
+  }
+
+  /** Takes `state` for the member's from now on. */
+  #hold(member: Member, state: "suspect" | "down", now: number): void {
+    const { id, generation, incarnation } = member.record;
+    const change = this.table.applyClaim({ id, generation, incarnation, state }, now);
+    if (change !== undefined) this.#settle(change);
+  }
+
+  #since(id: MemberId, now: number): number {
+    const since = this.#unobserved.get(id) ?? now;
+    this.#unobserved.set(id, since);
+    return since;
   }
 
   /** A change of state ends what was under way about the member. */
@@ -309,6 +343,7 @@ export class Membership {
       before !== undefined &&
       (before.record.incarnation !== after.record.incarnation ||
         before.record.generation !== after.record.generation);
+    if (!isLive(after)) this.#unobserved.delete(id);
     if (!isLive(after) || refuted) {
       this.#suspicions.close(id);
       this.#deadlines.clear(`suspicion:${id}`);

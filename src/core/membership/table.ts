@@ -32,6 +32,9 @@ export interface Member {
   readonly since: number;
 }
 
+/** A newcomer hears of its former life with the first digests; a restart within it counts on, ms. */
+const SETTLE_MS = 5_000;
+
 /** What an update did. `before` is undefined for a member seen for the first time. */
 export interface Change {
   readonly before: Member | undefined;
@@ -56,8 +59,8 @@ export class MemberTable {
   #revision = 0;
   #liveCount = 0;
   #own: MemberRecord;
-  /** Whether anybody may have heard of this life of ours. */
-  #announced = false;
+  /** When others know this life of ours for certain, ms: what is foreign then is a clone. */
+  #settledAt = Number.POSITIVE_INFINITY;
 
   constructor(config: Config, now: number) {
     this.#config = config;
@@ -129,9 +132,9 @@ export class MemberTable {
     this.#replaceOwn({ state: "left" }, now);
   }
 
-  /** From the first link on, a record of ours at a higher generation is somebody else's. */
-  announced(): void {
-    this.#announced = true;
+  /** The first link stands: what the mesh knows of a former life of ours arrives within `SETTLE_MS`. */
+  announced(now: number): void {
+    this.#settledAt = Math.min(this.#settledAt, now + SETTLE_MS);
   }
 
   /** Merges a record of another member. Undefined when it is no news. */
@@ -170,7 +173,7 @@ export class MemberTable {
     const own = this.#own;
     const isRecord = "version" in news;
     if (news.generation > own.generation || (isRecord && this.#isForeign(news))) {
-      if (this.#announced) return "taken";
+      if (now >= this.#settledAt) return "taken";
       this.#replaceOwn({ generation: news.generation + 1, incarnation: 0 }, now);
       return "reborn";
     }

@@ -25,6 +25,9 @@ const COURTESY_MS = 1_000;
 export interface OverlayOut {
   linked(peer: MemberId): boolean;
   linkCount(): number;
+  neighbours(): readonly MemberId[];
+  /** Ends the link with `peer` for want of room. */
+  drop(peer: MemberId): void;
 }
 
 export class Overlay {
@@ -102,6 +105,7 @@ export class Overlay {
     this.#deadlines.set("overlay", now + this.#rng.jitter(this.#config.overlayPeriodMs, 0.2));
     this.#dialIntroduced(linkCount, generation, now);
     if (linkCount === 0) return;
+    this.#shed(linkCount);
     const room = this.#isFull()
       ? Number.POSITIVE_INFINITY
       : this.#config.linksTarget - linkCount - this.#attempts.count;
@@ -121,7 +125,7 @@ export class Overlay {
     for (const [seed, introduced] of this.#seeds) {
       if (linkCount === 0 && introduced.size === 0) this.#recall(introduced);
       for (const peer of introduced) {
-        if (this.#out.linked(peer) || (linkCount > 0 && this.#table.get(peer) !== undefined)) {
+        if (this.#out.linked(peer) || (linkCount > 0 && this.#table.isLive(peer))) {
           introduced.delete(peer);
         } else if (
           dials > 0 &&
@@ -133,6 +137,16 @@ export class Overlay {
         }
       }
     }
+  }
+
+  /** Members without a link were let in above the budget: the best linked neighbours can do without us. */
+  #shed(linkCount: number): void {
+    const surplus = linkCount - this.#config.linksTarget - this.#config.linksSlack;
+    if (this.#isFull() || surplus <= 0) return;
+    const linksOf = (id: MemberId): number => this.#table.get(id)?.record.neighbours.length ?? 0;
+    const spare = this.#out.neighbours().filter((id) => linksOf(id) > this.#config.linksTarget / 2);
+    spare.sort((a, b) => linksOf(b) - linksOf(a) || (a < b ? -1 : 1));
+    for (const peer of spare.slice(0, surplus)) this.#out.drop(peer);
   }
 
   /** Every link was lost: members known from before may be at the seed too. */

@@ -66,7 +66,7 @@ export class StateStore {
     const grown = owner.bytes - sizeOf(held) + sizeOf({ key, version: 0, value });
     if (value !== undefined && grown > this.#config.stateBytesMax) return "full";
     const live = owner.entries.size - owner.tombstones;
-    if (held === undefined && live >= this.#config.stateKeysMax) return "full";
+    if (held?.value === undefined && live >= this.#config.stateKeysMax) return "full";
     const from = owner.maxVersion;
     const entry: StateEntry = { key, version: from + 1, value };
     this.#putEntry(owner, entry);
@@ -111,17 +111,25 @@ export class StateStore {
     return changes;
   }
 
-  /** Makes room for a member's state, or takes it out of the fingerprint when the member is not live. */
-  setLive(id: MemberId, generation: number, live: boolean): void {
+  /**
+   * Makes room for a member's state, or takes it out of the fingerprint when the member is not live.
+   * A restarted member begins with none: gives the keys that are gone with its former life.
+   */
+  setLive(id: MemberId, generation: number, live: boolean): readonly StateChange[] {
+    const changes: StateChange[] = [];
     let owner = this.#owners.get(id);
     if (owner === undefined) {
-      if (!live) return;
+      if (!live) return changes;
       owner = newOwner(generation);
       this.#owners.set(id, owner);
+    } else if (generation > owner.generation) {
+      owner = this.#restart(id, owner, generation, changes);
     }
-    if (owner.live === live) return;
-    owner.live = live;
-    this.#toggleAlways(id, owner);
+    if (owner.live !== live) {
+      owner.live = live;
+      this.#toggleAlways(id, owner);
+    }
+    return changes;
   }
 
   /** Forgets a member's state. Gives the keys that are gone. */
@@ -254,7 +262,8 @@ function isSound(delta: StateDelta): boolean {
 function forgetTombstones(owner: Owner): void {
   if (owner.tombstones <= TOMBSTONES_MAX) return;
   for (const [key, entry] of owner.entries) {
-    if (entry.value !== undefined) continue;
+    // One beyond a hole still has something older to keep out.
+    if (entry.value !== undefined || entry.version > owner.maxVersion) continue;
     owner.entries.delete(key);
     owner.bytes -= sizeOf(entry);
     owner.tombstones--;
@@ -266,6 +275,8 @@ function forgetTombstones(owner: Owner): void {
 function* deltasOf(id: MemberId, owner: Owner, known: number): IterableIterator<StateDelta> {
   const whole = known === 0 || known < owner.gcFloor;
   const sorted = [...owner.entries.values()].sort((a, b) => a.version - b.version);
+  // What came from beyond a hole has replaced things from before it: those who hold everything answer.
+  if ((sorted.at(-1)?.version ?? 0) > owner.maxVersion) return;
   const missing = whole ? sorted : sorted.filter((entry) => entry.version > known);
   let from = whole ? 0 : known;
   let entries: StateEntry[] = [];
