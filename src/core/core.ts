@@ -4,7 +4,7 @@
  */
 
 import { Broadcast } from "./broadcast/broadcast.ts";
-import type { Payload } from "./broadcast/cache.ts";
+import { Handovers } from "./broadcast/handover.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import { Rng } from "./lib/rng.ts";
@@ -22,20 +22,14 @@ import type {
 import type { LinkHealth } from "./membership/detector.ts";
 import { Membership } from "./membership/membership.ts";
 import { type Change, isLive, type Member } from "./membership/table.ts";
+import { kindsOf, viewOf } from "./membership/view.ts";
 import { Attempts } from "./overlay/attempts.ts";
 import { Overlay } from "./overlay/overlay.ts";
-import { DirectMessages } from "./routing/direct.ts";
-import { Router } from "./routing/router.ts";
-import { Routes } from "./routing/routes.ts";
-import { type StateChange, type StateDelta, StateStore } from "./state/state.ts";
+import { Delivery } from "./routing/delivery.ts";
+import { Replication } from "./state/replication.ts";
+import type { StateChange } from "./state/state.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
-import {
-  type Fingerprints,
-  FLAG_NODE,
-  type Inner,
-  type MemberRecord,
-  type Message,
-} from "./wire/messages.ts";
+import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
 
 /** What `Core.stats()` counts since the start. */
 export interface CoreStats {
@@ -62,11 +56,9 @@ export class Core implements Machine {
   readonly #membership: Membership;
   readonly #attempts: Attempts;
   readonly #overlay: Overlay;
-  readonly #routes: Routes;
-  readonly #router: Router;
-  readonly #direct: DirectMessages;
+  readonly #delivery: Delivery;
   readonly #broadcast: Broadcast;
-  readonly #state: StateStore;
+  readonly #state: Replication;
   #effects: Effect[] = [];
   #now: number;
   #stopped = false;
@@ -75,9 +67,7 @@ export class Core implements Machine {
   readonly #rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
   #heard = 0;
   #duplicates = 0;
-  /** Says that wait until so many links have taken them. */
-  readonly #handovers = new Map<number, number>();
-  /** Transport attempts that lead to a link whose peer is not known yet need nothing here. */
+  readonly #handovers = new Handovers((id) => this.#emit({ type: "said", id }));
   readonly #seeds = new Set<SeedId>();
 
   constructor(config: Config, now: number) {
@@ -88,11 +78,9 @@ export class Core implements Machine {
     this.#links = this.#makeLinks();
     this.#membership = this.#makeMembership(now);
     const table = this.#membership.table;
-    this.#routes = new Routes(table, () => this.#links.peers());
-    this.#router = this.#makeRouter();
-    this.#direct = this.#makeDirect();
+    this.#delivery = this.#makeDelivery();
     this.#broadcast = this.#makeBroadcast();
-    this.#state = new StateStore(config);
+    this.#state = this.#makeReplication();
     this.#attempts = this.#makeAttempts(rng.fork("attempts"));
     this.#overlay = new Overlay(
       config,
@@ -160,14 +148,14 @@ export class Core implements Machine {
       rejected: { ...this.#rejected },
       heard: this.#heard,
       duplicates: this.#duplicates,
-      relayed: this.#router.relayed,
+      relayed: this.#delivery.relayed,
     };
   }
 
   /** What two members must agree on when all is quiet. */
   fingerprints(): Fingerprints {
     const members = this.#membership.table.hash;
-    const state = this.#state.hash;
+    const state = this.#state.store.hash;
     return {
       membersHigh: members.high,
       membersLow: members.low,
@@ -241,7 +229,7 @@ export class Core implements Machine {
         return this.#membership.onReapDeadline(now);
       case "overlay":
       case "overlay-soon":
-        this.#routes.forgetBroken(now - BROKEN_MS);
+        this.#delivery.forgetBroken();
         return this.#overlay.seek(this.#membership.table.own.generation, now);
       case "attempt":
         return this.#attempts.onDeadline(Number(subject), now);
@@ -255,7 +243,7 @@ export class Core implements Machine {
       case "missing":
         return this.#broadcast.onMissingDeadline(subject, now);
       case "direct":
-        return this.#direct.onDeadline(Number(subject), now);
+        return this.#delivery.onDeadline(Number(subject));
     }
   }
 
@@ -269,11 +257,11 @@ export class Core implements Machine {
         return;
       }
       case "send":
-        return this.#direct.send(command, generation, this.#now);
+        return this.#delivery.send(command, generation);
       case "set":
-        return this.#write(command.key, command.value);
+        return this.#state.write(command.key, command.value);
       case "delete":
-        return this.#write(command.key, undefined);
+        return this.#state.write(command.key, undefined);
       case "describe":
         return this.#membership.describe(command.about, this.#now);
       case "mayFreeze":
@@ -283,12 +271,6 @@ export class Core implements Machine {
         this.#membership.leave(this.#now);
         return this.#stop("leaving", { type: "left" });
     }
-  }
-
-  #write(key: string, value: Uint8Array | undefined): void {
-    const delta = this.#state.write(key, value);
-    if (delta === "full") this.#emit({ type: "writeRefused", key });
-    else if (delta !== "unchanged") this.#pushState(delta, undefined);
   }
 
   #stop(reason: ByeReason, event: MeshEvent): void {
@@ -311,15 +293,15 @@ export class Core implements Machine {
       case "memberDigest":
         return this.#membership.onDigest(from, message.entries, message.answer);
       case "stateDigest":
-        return this.#onStateDigest(from, message);
+        return this.#state.onDigest(from, message);
       case "stateDelta":
-        return this.#onStateDelta(from, message);
+        return this.#state.onDelta(from, message);
       case "local":
         return this.#onInner(from, message.inner, undefined);
       case "routed":
-        return this.#router.onRouted(from, message);
+        return this.#delivery.onRouted(from, message);
       case "noRoute":
-        return this.#router.onNoRoute(message, now);
+        return this.#delivery.onNoRoute(message);
       case "payload":
         // An origin that nobody has told us of is nobody's: its record travels ahead of what it says.
         if (this.#membership.table.get(message.id.origin) === undefined) return;
@@ -370,51 +352,15 @@ export class Core implements Machine {
       case "signal":
         return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload);
       case "direct":
-        return seed === undefined ? this.#onDirect(from, inner) : undefined;
+        return seed === undefined ? this.#delivery.onDirect(from, inner) : undefined;
       case "directAck":
-        return seed === undefined ? this.#direct.onAck(from, inner.sequence) : undefined;
+        return seed === undefined ? this.#delivery.onAck(from, inner) : undefined;
     }
   }
 
-  #onDirect(from: MemberId, inner: Extract<Inner, { type: "direct" }>): void {
-    const { generation, sequence, name, value } = inner;
-    this.#router.carry(from, { type: "directAck", generation, sequence });
-    if (!this.#direct.isNew(from, generation, sequence)) return;
+  #onHeard(from: MemberId, name: string, value: Uint8Array, direct: boolean): void {
     this.#heard++;
-    this.#emit({ type: "heard", from, name, value, direct: true });
-  }
-
-  #onStateDigest(from: MemberId, message: Extract<Message, { type: "stateDigest" }>): void {
-    for (const delta of this.#state.newerThan(message.entries)) this.#sendDelta([from], delta);
-    if (message.answer) this.#sendStateDigest(from, false);
-  }
-
-  #onStateDelta(from: MemberId, delta: StateDelta): void {
-    const owner = this.#membership.table.get(delta.owner);
-    if (owner === undefined || owner.record.generation !== delta.generation) return;
-    const changes = this.#state.apply(delta);
-    if (changes === undefined) return;
-    this.#tellState(changes);
-    this.#pushState(delta, from);
-  }
-
-  /** On to the neighbours that the owner does not reach itself; digests repair what is missed. */
-  #pushState(delta: StateDelta, from: MemberId | undefined): void {
-    const own = delta.owner === this.#config.id;
-    const to = this.#links
-      .peers()
-      .filter((peer) => peer !== from && peer !== delta.owner)
-      .filter((peer) => own || !this.#reaches(delta.owner, peer));
-    this.#sendDelta(to, delta);
-  }
-
-  #sendDelta(to: readonly MemberId[], delta: StateDelta): void {
-    const encoded = this.#links.encode(delta);
-    for (const peer of to) this.#links.sendBulk(peer, encoded);
-  }
-
-  #sendStateDigest(to: MemberId, answer: boolean): void {
-    this.#links.send(to, { type: "stateDigest", entries: this.#state.digest(), answer });
+    this.#emit({ type: "heard", from, name, value, direct });
   }
 
   #reaches(origin: MemberId, neighbour: MemberId): boolean {
@@ -427,9 +373,9 @@ export class Core implements Machine {
     const live = isLive(after);
     if (id !== this.#config.id) {
       const wasLive = before !== undefined && isLive(before);
-      if (live || wasLive) this.#tellState(this.#state.setLive(id, generation, live));
-      if (!live) this.#direct.gone(id);
-      if (after.state === "left") this.#tellState(this.#state.drop(id));
+      if (live || wasLive) this.#tellState(this.#state.store.setLive(id, generation, live));
+      if (!live) this.#delivery.gone(id);
+      if (after.state === "left") this.#tellState(this.#state.store.drop(id));
       for (const kind of kindsOf(before, after)) {
         this.#emit({ type: "member", kind, member: viewOf(after) });
       }
@@ -450,12 +396,11 @@ export class Core implements Machine {
     const { generation } = this.#membership.table.own;
     this.#links.send(peer, { type: "baselines", ids: this.#broadcast.baselines(generation) });
     this.#membership.onLinkUp(peer, record, now);
-    this.#sendStateDigest(peer, true);
+    this.#state.sendDigest(peer, true);
     this.#attempts.onUp(peer);
     this.#overlay.onLinkUp(peer);
-    this.#routes.changed();
     this.#emit({ type: "linkUp", peer, transport });
-    this.#direct.retryNow(peer, now);
+    this.#delivery.linksChanged(peer);
     if (this.#connected) return;
     this.#connected = true;
     this.#emit({ type: "connected" });
@@ -465,10 +410,9 @@ export class Core implements Machine {
     const now = this.#now;
     this.#membership.onLinkDown(peer, onPurpose, now);
     this.#broadcast.removeNeighbour(peer);
-    this.#routes.changed();
     this.#overlay.wake(now);
     this.#emit({ type: "linkDown", peer, reason });
-    this.#direct.retryNow(peer, now);
+    this.#delivery.linksChanged(peer);
     if (this.#links.count > 0 || this.#stopped) return;
     this.#connected = false;
     this.#emit({ type: "isolated" });
@@ -499,7 +443,7 @@ export class Core implements Machine {
         this.#rejected[reason]++;
         if (link.peer === undefined) this.#emit({ type: "refused", reason });
       },
-      handedOver: (token) => this.#onHandedOver(token),
+      handedOver: (token) => this.#handovers.one(token),
     });
   }
 
@@ -509,7 +453,7 @@ export class Core implements Machine {
       send: (to, message, lane) => this.#links.send(to, message, lane),
       changed: (change) => this.#onChanged(change),
       forgotten: (id) => {
-        this.#tellState(this.#state.drop(id));
+        this.#tellState(this.#state.store.drop(id));
         this.#broadcast.forget(id);
         this.#emit({ type: "forgotten", id });
       },
@@ -517,7 +461,7 @@ export class Core implements Machine {
       bulkWaits: (peer) => (this.#links.linkTo(peer)?.inFlightBytes ?? 0) > BULK_BYTES,
       fingerprints: () => this.fingerprints(),
       differs: (peer, what) => this.#onDiffers(peer, what),
-      reborn: (generation) => this.#state.renumber(generation),
+      reborn: (generation) => this.#state.store.renumber(generation),
       taken: () => this.#onTaken(),
     });
   }
@@ -527,7 +471,7 @@ export class Core implements Machine {
     const key = `repair-${what}:${peer}`;
     if (this.#deadlines.has(key)) return;
     this.#deadlines.set(key, this.#now + this.#config.repairPeriodMs);
-    if (what === "state") return this.#sendStateDigest(peer, true);
+    if (what === "state") return this.#state.sendDigest(peer, true);
     const entries = this.#membership.table.digest();
     this.#links.send(peer, { type: "memberDigest", entries, answer: true });
   }
@@ -536,7 +480,7 @@ export class Core implements Machine {
     return new Attempts(this.#config, this.#deadlines, rng, {
       effect: (effect) => this.#effect(effect),
       carry: (to, inner, seed) =>
-        seed === undefined ? this.#router.carry(to, inner) : this.#sendSeed(seed, to, inner),
+        seed === undefined ? this.#delivery.carry(to, inner) : this.#sendSeed(seed, to, inner),
       refusal: (peer, request) => {
         if (!this.#links.has(peer)) return this.#overlay.refusal(request);
         // It asks because it has no link: ours is dead, whatever it seems.
@@ -558,24 +502,28 @@ export class Core implements Machine {
     return true;
   }
 
-  #makeRouter(): Router {
-    return new Router(this.#config.id, this.#routes, {
+  #makeDelivery(): Delivery {
+    const { table } = this.#membership;
+    return new Delivery(this.#config, this.#deadlines, table, () => this.#now, {
+      neighbours: () => this.#links.peers(),
       linked: (peer) => this.#links.has(peer),
-      send: (peer, message) => this.#sendBulkMessage(peer, message),
-      deliver: (from, inner) => this.#onInner(from, inner, undefined),
-      broken: (to) => this.#direct.retryNow(to, this.#now),
+      send: (peer, message) => this.#push([peer], message).length === 0,
+      arrived: (from, inner) => this.#onInner(from, inner, undefined),
+      heard: (from, name, value) => this.#onHeard(from, name, value, true),
+      sent: (id) => this.#emit({ type: "sent", id }),
+      sendFailed: (id, reason) => this.#emit({ type: "sendFailed", id, reason }),
     });
   }
 
-  #sendBulkMessage(peer: MemberId, message: Message): boolean {
-    return this.#links.sendBulk(peer, this.#links.encode(message));
-  }
-
-  #makeDirect(): DirectMessages {
-    return new DirectMessages(this.#config, this.#deadlines, {
-      carry: (to, inner) => this.#router.carry(to, inner),
-      sent: (id) => this.#emit({ type: "sent", id }),
-      failed: (id, reason) => this.#emit({ type: "sendFailed", id, reason }),
+  #makeReplication(): Replication {
+    return new Replication(this.#config, {
+      neighbours: () => this.#links.peers(),
+      reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
+      generationOf: (owner) => this.#membership.table.get(owner)?.record.generation,
+      push: (to, delta) => this.#push(to, delta),
+      tell: (to, digest) => this.#links.send(to, digest),
+      changed: (changes) => this.#tellState(changes),
+      refused: (key) => this.#emit({ type: "writeRefused", key }),
     });
   }
 
@@ -585,37 +533,20 @@ export class Core implements Machine {
       reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
       push: (to, payload, token) => this.#push(to, payload, token),
       tell: (to, message) => this.#links.send(to, message),
-      deliver: (payload) => {
-        this.#heard++;
-        const { id, name, value } = payload;
-        this.#emit({ type: "heard", from: id.origin, name, value, direct: false });
-      },
+      deliver: ({ id, name, value }) => this.#onHeard(id.origin, name, value, false),
       gap: (from, { from: first, to: last }) => this.#emit({ type: "gap", from, first, last }),
       bulkProgressAt: () => this.#links.bulkProgressAt(),
     });
   }
 
   /** Encodes once for all; gives the neighbours whose queue is full. */
-  #push(to: readonly MemberId[], payload: Payload, token: number | undefined): MemberId[] {
+  #push(to: readonly MemberId[], message: Message, token?: number): MemberId[] {
     if (to.length === 0) return [];
-    const encoded = this.#links.encode(payload);
-    // One more than the links, so that it cannot end before all of them have been tried.
-    if (token !== undefined) this.#handovers.set(token, to.length + 1);
+    const encoded = this.#links.encode(message);
+    if (token !== undefined) this.#handovers.begin(token, to.length);
     const refused = to.filter((peer) => !this.#links.sendBulk(peer, encoded, token));
-    if (token !== undefined) {
-      for (let i = 0; i <= refused.length; i++) this.#onHandedOver(token);
-    }
+    if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
     return refused;
-  }
-
-  #onHandedOver(token: number): void {
-    const left = (this.#handovers.get(token) ?? 0) - 1;
-    if (left > 0) {
-      this.#handovers.set(token, left);
-      return;
-    }
-    this.#handovers.delete(token);
-    this.#emit({ type: "said", id: token });
   }
 
   #effect(effect: Effect): void {
@@ -630,34 +561,5 @@ export class Core implements Machine {
 /** Links that never greet are looked for this often, ms. */
 const GREETINGS_PERIOD_MS = 5_000;
 
-/** A hop that said `noRoute` is avoided so long: its list is announced anew within it, ms. */
-const BROKEN_MS = 5_000;
-
 /** More in flight than this is bulk: answers to probes may stand behind it. Bytes. */
 const BULK_BYTES = 65_536;
-
-function viewOf({ record, state }: Member): MemberView {
-  const { id, generation, name, role, meta, addresses, neighbours, flags } = record;
-  const node = (flags & FLAG_NODE) !== 0;
-  return { id, generation, state, name, role, meta, node, addresses, neighbours };
-}
-
-type Kind = Extract<MeshEvent, { type: "member" }>["kind"];
-
-/** The transitions that a change shows, each once. */
-function kindsOf(before: Member | undefined, after: Member): Kind[] {
-  if (before === undefined) return isLive(after) ? ["join", "up"] : [];
-  const restarted = before.record.generation !== after.record.generation;
-  if (restarted && isLive(after)) return isLive(before) ? ["down", "up"] : ["up"];
-  if (before.state === after.state) return ["update"];
-  switch (after.state) {
-    case "alive":
-      return ["up"];
-    case "suspect":
-      return ["suspect"];
-    case "down":
-      return ["down"];
-    case "left":
-      return ["leave"];
-  }
-}
