@@ -1,0 +1,241 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import type { MemberId } from "../../../src/core/machine.ts";
+import { type StateDelta, StateStore } from "../../../src/core/state/state.ts";
+import { configOf, memberId } from "./support.ts";
+
+const A = memberId(1);
+const B = memberId(2);
+const C = memberId(3);
+
+function storeOf(id: MemberId, overrides = {}): StateStore {
+  const store = new StateStore(configOf(overrides, { id }));
+  for (const other of [A, B, C]) store.setLive(other, 1, true);
+  return store;
+}
+
+const value = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
+
+function written(delta: ReturnType<StateStore["write"]>): StateDelta {
+  if (typeof delta === "string") throw new Error(delta);
+  return delta;
+}
+
+const fingerprint = ({ hash }: StateStore): number[] => [hash.high, hash.low];
+
+describe("writes", () => {
+  let store: StateStore;
+  beforeEach(() => {
+    store = storeOf(A, { stateKeysMax: 2, stateBytesMax: 1_024 });
+  });
+
+  test("are numbered one by one", () => {
+    expect(store.write("k", value(1))).toMatchObject({ from: 0, to: 1 });
+    expect(store.write("k", value(2))).toMatchObject({ from: 1, to: 2 });
+    expect(store.write("k", undefined)).toMatchObject({
+      from: 2,
+      to: 3,
+      entries: [{ key: "k", version: 3, value: undefined }],
+    });
+  });
+
+  test("deleting what is not there changes nothing", () => {
+    expect(store.write("k", undefined)).toBe("unchanged");
+    store.write("k", value(1));
+    store.write("k", undefined);
+    expect(store.write("k", undefined)).toBe("unchanged");
+    expect(store.digest()).toEqual([{ owner: A, generation: 1, maxVersion: 2 }]);
+  });
+
+  test("keys are bounded, and one that was deleted takes its place again like any other", () => {
+    store.write("a", value(1));
+    store.write("b", value(1));
+    expect(store.write("c", value(1))).toBe("full");
+    store.write("a", undefined);
+    written(store.write("c", value(1)));
+    expect(store.write("a", value(1))).toBe("full");
+    written(store.write("c", value(2)));
+  });
+
+  test("bytes are bounded exactly: key, value and 16 more", () => {
+    expect(store.write("k", new Uint8Array(1_024 - 16))).toBe("full");
+    written(store.write("k", new Uint8Array(1_024 - 17)));
+    expect(store.write("l", value())).toBe("full");
+    // What replaces is counted in place of what it replaces.
+    written(store.write("k", new Uint8Array(1_024 - 17)));
+    written(store.write("k", undefined));
+    written(store.write("l", new Uint8Array(512)));
+  });
+});
+
+describe("deltas", () => {
+  let a: StateStore;
+  let b: StateStore;
+  beforeEach(() => {
+    a = storeOf(A);
+    b = storeOf(B);
+  });
+
+  test("one in order is applied, and is no news the second time", () => {
+    const delta = written(a.write("k", value(1)));
+    expect(b.apply(delta)).toEqual([{ owner: A, key: "k", value: value(1) }]);
+    expect(b.apply(delta)).toBeUndefined();
+    expect(fingerprint(b)).toEqual(fingerprint(a));
+  });
+
+  test("one from beyond a hole is shown at once and counts only when the hole is closed", () => {
+    const first = written(a.write("k", value(1)));
+    const second = written(a.write("l", value(2)));
+    expect(b.apply(second)).toEqual([{ owner: A, key: "l", value: value(2) }]);
+    expect(b.apply(second)).toBeUndefined();
+    expect(b.digest()).toEqual([]);
+    expect(b.apply(first)).toEqual([{ owner: A, key: "k", value: value(1) }]);
+    expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
+    expect(b.apply(second)).toEqual([]);
+    expect(fingerprint(b)).toEqual(fingerprint(a));
+  });
+
+  test("who has a hole does not answer for that owner, and does again when it is closed", () => {
+    b.apply(written(a.write("k", value(1))));
+    a.write("l", value(2));
+    b.apply(written(a.write("m", value(3))));
+    expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
+    expect([...b.newerThan([])]).toEqual([]);
+    for (const delta of a.newerThan(b.digest())) b.apply(delta);
+    expect([...b.newerThan([])]).toEqual([...a.newerThan([])]);
+  });
+
+  test("an older value never comes after a newer one", () => {
+    const old = written(a.write("k", value(1)));
+    const gone = written(a.write("k", undefined));
+    expect(b.apply(gone)).toEqual([]);
+    expect(b.apply(old)).toEqual([]);
+    expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
+  });
+
+  test("owners that nobody knows, and our own state, are refused", () => {
+    const stranger = new StateStore(configOf({}, { id: memberId(77) }));
+    expect(b.apply(written(stranger.write("k", value(1))))).toBeUndefined();
+    const forged: StateDelta = { ...written(a.write("k", value(1))), owner: B };
+    expect(b.apply(forged)).toBeUndefined();
+    expect(b.digest()).toEqual([]);
+  });
+
+  test("versions outside of (from, to] or out of order are refused as a whole", () => {
+    const sound = written(a.write("k", value(1)));
+    const entry = { key: "k", value: value(1) };
+    const unsound: Partial<StateDelta>[] = [
+      { from: 3, to: 3, entries: [] },
+      { from: 3, to: 2, entries: [] },
+      { from: 3, to: 5, entries: [{ ...entry, version: 3 }] },
+      { from: 3, to: 5, entries: [{ ...entry, version: 6 }] },
+      { from: 3, to: 5, entries: [5, 4].map((version) => ({ ...entry, version })) },
+      { from: 3, to: 5, entries: [4, 4].map((version) => ({ ...entry, version })) },
+    ];
+    for (const change of unsound) expect(b.apply({ ...sound, ...change })).toBeUndefined();
+  });
+
+  test("an owner's state is bounded here too, whatever it sends", () => {
+    const small = storeOf(B, { stateBytesMax: 1_024 });
+    for (let i = 0; i < 10; i++) small.apply(written(a.write(`${i}`, new Uint8Array(483))));
+    const held = [...small.newerThan([])].flatMap(({ entries }) => entries);
+    expect(held.length).toBe(Math.floor((2 * 1_024) / (1 + 483 + 16)));
+  });
+
+  test("large answers come in parts, ascending and without a hole", () => {
+    b.apply(written(a.write("first", value(1))));
+    for (let i = 0; i < 10; i++) a.write(`${i}`, new Uint8Array(20_000));
+    const parts = [...a.newerThan(b.digest())];
+    expect(parts.length).toBe(4);
+    expect(parts.map(({ from }) => from)).toEqual([1, ...parts.slice(0, -1).map(({ to }) => to)]);
+    for (const part of parts) b.apply(part);
+    expect(fingerprint(b)).toEqual(fingerprint(a));
+  });
+});
+
+describe("tombstones", () => {
+  /** `count` keys come and go at `store`. */
+  function churn(store: StateStore, count: number, name = "churn"): StateDelta[] {
+    return Array.from({ length: count }, (_, i) => [
+      written(store.write(`${name} ${i}`, value(1))),
+      written(store.write(`${name} ${i}`, undefined)),
+    ]).flat();
+  }
+
+  test("a thousand are kept; above it the oldest half goes, and who is behind gets the whole state", () => {
+    const a = storeOf(A);
+    const b = storeOf(B);
+    const deltas = churn(a, 1_000);
+    b.apply(deltas[0] as StateDelta);
+    expect([...a.newerThan(b.digest())][0]).toMatchObject({ from: 1, to: 2_000 });
+    deltas.push(...churn(a, 1, "last"));
+    const [whole, ...more] = [...a.newerThan(b.digest())];
+    expect(more).toEqual([]);
+    expect(whole).toMatchObject({ from: 0, to: 2_002 });
+    expect(whole?.entries.length).toBe(500);
+    expect(b.apply(whole as StateDelta)).toEqual([{ owner: A, key: "churn 0", value: undefined }]);
+    // Nothing of the past comes back.
+    for (const delta of deltas) expect(b.apply(delta)).toBeUndefined();
+  });
+
+  test("one from beyond a hole is not forgotten: what it deleted is still to come", () => {
+    const a = storeOf(A);
+    const b = storeOf(B);
+    const deltas = churn(a, 1_200);
+    for (const { entries, ...delta } of deltas.slice(1)) {
+      if (entries[0]?.value === undefined) b.apply({ ...delta, entries });
+    }
+    const shown = deltas.flatMap((delta) => b.apply(delta) ?? []);
+    expect(shown).toEqual([]);
+  });
+});
+
+describe("lives", () => {
+  test("a new generation begins with nothing, and its first delta says what is gone", () => {
+    const b = storeOf(B);
+    b.apply(written(storeOf(A).write("old", value(1))));
+    const reborn = new StateStore(configOf({}, { id: A, generation: 2 }));
+    const changes = b.apply(written(reborn.write("new", value(2))));
+    expect(changes).toEqual([
+      { owner: A, key: "old", value: undefined },
+      { owner: A, key: "new", value: value(2) },
+    ]);
+    expect(b.apply(written(storeOf(A).write("old", value(1))))).toBeUndefined();
+  });
+
+  test("knowing of the new life is enough: the state of the former one is gone", () => {
+    const b = storeOf(B);
+    b.apply(written(storeOf(A).write("old", value(1))));
+    expect(b.setLive(A, 2, true)).toEqual([{ owner: A, key: "old", value: undefined }]);
+    expect(b.digest()).toEqual([]);
+    expect(fingerprint(b)).toEqual([0, 0]);
+  });
+
+  test("who is not live is in no digest, no answer and no fingerprint, and comes back as it was", () => {
+    const b = storeOf(B);
+    b.apply(written(storeOf(A).write("k", value(1))));
+    const before = fingerprint(b);
+    b.setLive(A, 1, false);
+    expect([b.digest(), [...b.newerThan([])], fingerprint(b)]).toEqual([[], [], [0, 0]]);
+    b.setLive(A, 1, true);
+    expect(fingerprint(b)).toEqual(before);
+  });
+
+  test("a dropped owner leaves nothing behind", () => {
+    const b = storeOf(B);
+    b.apply(written(storeOf(A).write("k", value(1))));
+    expect(b.drop(A)).toEqual([{ owner: A, key: "k", value: undefined }]);
+    expect(b.drop(A)).toEqual([]);
+    expect(fingerprint(b)).toEqual([0, 0]);
+  });
+
+  test("renumbered, our own state is the same under the new generation", () => {
+    const a = storeOf(A);
+    a.write("k", value(1));
+    a.renumber(5);
+    const b = storeOf(B);
+    b.setLive(A, 5, true);
+    for (const delta of a.newerThan(b.digest())) b.apply(delta);
+    expect(b.digest()).toEqual([{ owner: A, generation: 5, maxVersion: 1 }]);
+    expect(fingerprint(b)).toEqual(fingerprint(a));
+  });
+});
