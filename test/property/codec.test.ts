@@ -493,6 +493,18 @@ describe("limits: at one it arrives, above it is malformed", () => {
       }),
     ],
     [
+      "entries of a state delta",
+      16_384,
+      (n) => ({
+        type: "stateDelta",
+        owner: ID,
+        generation: 1,
+        from: 0,
+        to: 1,
+        entries: times(n, { key: "k", version: 1, value: undefined }),
+      }),
+    ],
+    [
       "hops of a path",
       8,
       (n) => ({

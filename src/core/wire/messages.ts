@@ -34,6 +34,8 @@ export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 2_048;
 /** The largest frame that is ever put on a link. */
 export const FRAME_BYTES_MAX = 16_384;
 const UPDATES_MAX = 1_024;
+/** A whole state goes in one piece: all keys that an owner may have, and its tombstones. */
+const STATE_ENTRIES_MAX = 16_384;
 const DIGEST_MAX = 4_096;
 const IDS_MAX = 1_024;
 
@@ -169,7 +171,7 @@ const messages = {
     generation: varint,
     from: varint,
     to: varint,
-    entries: list(stateEntry, UPDATES_MAX),
+    entries: list(stateEntry, STATE_ENTRIES_MAX),
   }),
   /** Along `path`, whose first id is the next hop, to its last. A break is answered by `noRoute`. */
   routed: struct({ from: id, path: list(id, HOPS_MAX), inner }),

@@ -1,6 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { PARAMETERS } from "../../../src/core/config.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
 import { type StateDelta, StateStore } from "../../../src/core/state/state.ts";
+import { frameCodec } from "../../../src/core/wire/codec.ts";
+import { MESSAGE_BYTES_MAX } from "../../../src/core/wire/messages.ts";
 import { configOf, memberId } from "./support.ts";
 
 const A = memberId(1);
@@ -149,6 +152,34 @@ describe("deltas", () => {
     expect(parts.map(({ from }) => from)).toEqual([1, ...parts.slice(0, -1).map(({ to }) => to)]);
     for (const part of parts) b.apply(part);
     expect(fingerprint(b)).toEqual(fingerprint(a));
+  });
+});
+
+describe("the largest state that its owner may have fits into one message", () => {
+  const codec = frameCodec(7);
+
+  test("in keys, tombstones among them", () => {
+    const a = storeOf(A, { stateKeysMax: PARAMETERS.stateKeysMax.max });
+    for (let i = 0; i < 1_000; i++) {
+      a.write(`gone ${i}`, value(1));
+      a.write(`gone ${i}`, undefined);
+    }
+    for (let i = 0; i < PARAMETERS.stateKeysMax.max; i++) written(a.write(`${i}`, value(1)));
+    const [whole] = [...a.newerThan([])] as [StateDelta];
+    expect(whole.entries.length).toBe(PARAMETERS.stateKeysMax.max + 1_000);
+    expect(codec.decode(codec.encode(whole)).ok).toBe(true);
+  });
+
+  test("in bytes", () => {
+    const a = storeOf(A, { stateBytesMax: PARAMETERS.stateBytesMax.max });
+    const size = 1_024 * 1_024;
+    let count = 0;
+    while (a.write(`${count}`, new Uint8Array(size - 17)) !== "full") count++;
+    expect(count).toBe(Math.floor(PARAMETERS.stateBytesMax.max / size));
+    const [whole] = [...a.newerThan([])] as [StateDelta];
+    const encoded = codec.encode(whole);
+    expect(encoded.length).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
+    expect(codec.decode(encoded).ok).toBe(true);
   });
 });
 
