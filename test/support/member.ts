@@ -68,6 +68,8 @@ export interface StatsEntry {
   readonly duplicates: number;
   readonly heard: number;
   readonly unreadable: number;
+  /** Over all links that are up now. */
+  readonly sentBytes: number;
 }
 
 export class Member {
@@ -183,9 +185,14 @@ export class Member {
   }
 
   async stats(): Promise<StatsEntry> {
-    const { rejected, duplicates, heard, unreadable } = this.#running().stats();
-    const sum = rejected.cluster + rejected.malformed + rejected.version;
-    return { rejected: sum, duplicates, heard, unreadable };
+    const { rejected, duplicates, heard, unreadable, links } = this.#running().stats();
+    return {
+      rejected: rejected.cluster + rejected.malformed + rejected.version,
+      duplicates,
+      heard,
+      unreadable,
+      sentBytes: links.reduce((sum, link) => sum + link.sentBytes, 0),
+    };
   }
 
   async seedStates(): Promise<string[]> {
@@ -212,7 +219,13 @@ export class Member {
 
   /** Cuts the link with `peer`, as if its connection had been lost. Both ends notice. */
   async cut(peer: string): Promise<void> {
+    const cut = this.#until("the link is cut", undefined, ({ peers }) => !peers.get(peer)?.linked);
     if (!this.#transport?.cut(peer)) throw new Error(`there is no link with ${peer} to cut`);
+    await cut;
+  }
+
+  async addSeed(url: string): Promise<boolean> {
+    return this.#running().addSeed(url);
   }
 
   /** All events so far. */
