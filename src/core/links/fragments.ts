@@ -66,7 +66,8 @@ export class Assembly {
     if (
       fragment.message !== this.#message ||
       fragment.count !== this.#count ||
-      fragment.index !== this.#chunks.length
+      fragment.index !== this.#chunks.length ||
+      fragment.bytes.length > CHUNK_BYTES
     ) {
       return "broken";
     }
