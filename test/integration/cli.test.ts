@@ -22,7 +22,12 @@ test("two peers see each other, hear what is said once, and know what is set", a
   await alice.sees("peer:join", { peer: "bob" });
   await alice.sees("known", { peer: "bob", key: "mood", value: "good" });
   await alice.sees("known", { peer: "bob", key: "n", value: [1, 2] });
-  await alice.sees("heard", { peer: "bob", name: "chat", data: { text: "hello" }, direct: false });
+  await alice.sees("heard", {
+    peer: "bob",
+    name: "chat.message",
+    data: { text: "hello" },
+    direct: false,
+  });
   bob.child.stdin?.write("first line\n\nlast line\n");
   await alice.sees("heard", { peer: "bob", data: { text: "last line" } });
   const heard = alice.lines().filter(({ event }) => event === "heard");
@@ -77,7 +82,7 @@ test("the mesh lives on without the server, and says so", async () => {
 
 test("for people, what comes from others cannot act on the terminal", async () => {
   const { url } = await serve();
-  const reader = hearsay("peer", `${url}/demo`, "--hear", "chat", "--know", "**");
+  const reader = hearsay("peer", `${url}/demo`, "--hear", "chat.message", "--know", "**");
   await reader.until(
     "that it is in",
     (output) => /nobody else is here yet/.test(output) || undefined,
