@@ -1,0 +1,102 @@
+// The examples run as their first lines say, and print what they promise. The README shows two of them word for word.
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { chromium, type Page } from "playwright";
+import { expect, onTestFinished, test } from "vitest";
+import { launchOptions } from "../support/chromium.ts";
+import { type Program, runNode, serve } from "./cli-support.ts";
+import { startServer } from "./signaling-support.ts";
+
+/** `npx tsx examples/…` in a checkout that was not built: `hearsay` is the source. */
+function example(name: string, ...args: string[]): Program {
+  const env = { TSX_TSCONFIG_PATH: "examples/tsconfig.json" };
+  return runNode(["--import", "tsx", `examples/${name}.ts`, ...args], env);
+}
+
+test.each([
+  ["node-minimal", ["bob is cheerful", "bob says hello"]],
+  ["presence", ["bob is reading", "bob is writing", "cleo sees ann and bob", "bob left"]],
+  [
+    "invitation",
+    [
+      "before: the guest is isolated",
+      "host gives the guest hearsay-invitation:…",
+      "guest answers with hearsay-reply:…",
+      "host says: sit down, the cake is here",
+      "after: the guest is ok",
+    ],
+  ],
+])("%s prints what it should, and ends", async (name, lines) => {
+  const program = example(name);
+  expect(await program.exit()).toBe(0);
+  expect(program.output().split("\n").slice(0, -1).sort()).toEqual([...lines].sort());
+});
+
+test("chat: two people talk, and one leaves", async () => {
+  const { url } = await serve();
+  const ann = example("chat", `${url}/demo`, "ann");
+  await ann.until(
+    "that she is in",
+    (output) => /^in demo with 0 others$/m.exec(output) ?? undefined,
+  );
+  const bob = example("chat", `${url}/demo`, "bob");
+  await ann.until("bob", (output) => /^\* bob joined$/m.exec(output) ?? undefined);
+  await bob.until(
+    "that he is in",
+    (output) => /^in demo with 1 others$/m.exec(output) ?? undefined,
+  );
+  bob.child.stdin?.write("hello ann\n");
+  await ann.until("what bob says", (output) => /^bob: hello ann$/m.exec(output) ?? undefined);
+  ann.child.stdin?.write("hello bob\n");
+  await bob.until("what ann says", (output) => /^ann: hello bob$/m.exec(output) ?? undefined);
+  bob.child.stdin?.end();
+  expect(await bob.exit()).toBe(0);
+  await ann.until("that bob left", (output) => /^\* bob left$/m.exec(output) ?? undefined);
+});
+
+test("browser-minimal: two tabs greet each other", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "hearsay-example-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const server = await startServer({ staticDir: folder });
+  const source = await readFile("examples/browser-minimal.ts", "utf8");
+  const page = "ws://localhost:8080";
+  expect(source).toContain(page);
+  const { outputFiles } = await build({
+    stdin: {
+      contents: source.replace(page, `ws://localhost:${server.port}`),
+      resolveDir: "examples",
+      loader: "ts",
+    },
+    alias: { hearsay: "./src/index.browser.ts" },
+    bundle: true,
+    format: "esm",
+    write: false,
+  });
+  await writeFile(join(folder, "browser-minimal.js"), outputFiles[0]?.contents ?? "");
+  await writeFile(join(folder, "index.html"), readFileSync("examples/browser-minimal.html"));
+
+  const browser = await chromium.launch(launchOptions());
+  onTestFinished(() => browser.close());
+  const context = await browser.newContext();
+  const open = async (): Promise<Page> => {
+    const tab = await context.newPage();
+    await tab.goto(`http://localhost:${server.port}/`);
+    await tab.getByText("I am ").waitFor();
+    return tab;
+  };
+  const first = await open();
+  const second = await open();
+  await first.getByText(" joined").waitFor();
+  await first.getByText(": hello from a page").waitFor();
+  await second.close({ runBeforeUnload: false });
+  await first.getByText(/ left| gone/).waitFor();
+});
+
+test.each(["browser-minimal", "node-minimal"])("the README shows %s as it is", (name) => {
+  const code = readFileSync(`examples/${name}.ts`, "utf8").replace(/^(\/\/.*\n)+/, "");
+  expect(code.length).toBeGreaterThan(100);
+  expect(readFileSync("README.md", "utf8")).toContain(`\`\`\`ts\n${code}\`\`\`\n`);
+});
