@@ -62,6 +62,11 @@ async function start(): Promise<void> {
       if (!from.self) bar.news("chat");
     },
   });
+  byId("skip", HTMLAnchorElement).addEventListener("click", (event) => {
+    event.preventDefault();
+    bar.show("chat");
+    byId("chat-input", HTMLTextAreaElement).focus();
+  });
   const dialog = inviteDialog(mesh);
   if (invitation !== "") dialog.take(invitation);
   addEventListener("hashchange", () => {
@@ -78,6 +83,9 @@ for (const id of ["open-tab", "hint-open"]) {
     open(location.href, "_blank", "noopener"),
   );
 }
+
+// No form leaves the page, also while it starts.
+addEventListener("submit", (event) => event.preventDefault());
 
 // A page that comes back from the browser's cache has left the mesh: begin anew.
 addEventListener("pageshow", ({ persisted }) => {

@@ -9,6 +9,17 @@ export interface Profile {
   readonly colour: number;
 }
 
+/** What a tab tells of itself. */
+export interface Told extends Profile {
+  /** When it joined by its own clock, ms since 1970: of two with one colour the later one takes another. */
+  readonly since: number;
+}
+
+export function sinceOf(meta: unknown): number {
+  const since = typeof meta === "object" && meta !== null && "since" in meta ? meta.since : 0;
+  return typeof since === "number" ? since : 0;
+}
+
 export const COLOURS = 8;
 export const NAME_LENGTH_MAX = 28;
 

@@ -44,7 +44,7 @@ export class GraphModel {
     this.#simulation = forceSimulation<GraphNode, GraphLink>()
       .alphaDecay(0.035)
       .velocityDecay(0.3)
-      .force("apart", forceManyBody().strength(-520))
+      .force("apart", forceManyBody().strength(-900))
       .force("collide", forceCollide(NODE_RADIUS + 15))
       .force("x", forceX<GraphNode>().strength(0.09))
       .force("y", forceY<GraphNode>().strength(0.14))
@@ -76,7 +76,7 @@ export class GraphModel {
     ].join();
     if (shape === this.#shape) return;
     this.#shape = shape;
-    const distance = Math.max(66, Math.min(this.#width, this.#height) * 0.42);
+    const distance = Math.max(66, Math.min(this.#width, this.#height) * 0.5);
     this.#simulation
       .nodes(this.nodes)
       .force("link", forceLink<GraphNode, GraphLink>(this.links).distance(distance).strength(0.22))
@@ -118,7 +118,7 @@ export class GraphModel {
   /** Nobody leaves the picture, and there is room for the name below. */
   #inside(): Force<GraphNode, GraphLink> {
     return () => {
-      const x = this.#width / 2 - NODE_RADIUS - 24;
+      const x = this.#width / 2 - NODE_RADIUS - 32;
       const y = this.#height / 2 - NODE_RADIUS;
       for (const node of this.nodes) {
         node.x = Math.max(-x, Math.min(x, node.x));

@@ -75,7 +75,7 @@ function paintCall(
     const share = (now / 2_600 + offset) % 1;
     context.globalAlpha = 0.5 * (1 - share);
     context.beginPath();
-    context.arc(self.x, self.y, NODE_RADIUS + share * 46, 0, Math.PI * 2);
+    context.arc(self.x, self.y, NODE_RADIUS + share * 36, 0, Math.PI * 2);
     context.stroke();
   }
   context.globalAlpha = 1;

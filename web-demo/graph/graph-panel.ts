@@ -43,7 +43,7 @@ export function graphPanel(mesh: Mesh, people: People): GraphPanel {
     const scale = devicePixelRatio;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    const middle = hint.hidden ? 0 : -46;
+    const middle = hint.hidden ? 0 : -52;
     context.setTransform(scale, 0, 0, scale, canvas.width / 2, canvas.height / 2 + middle * scale);
     const { nodes, links } = model;
     const young = nodes.some(({ bornAt }) => now - bornAt < 500);

@@ -35,6 +35,12 @@ export function giveSide(mesh: Mesh): GiveSide {
     const drawn = qrPicture(link.href, "The invitation link as a QR picture");
     if (drawn !== undefined) picture.append(drawn);
   };
+  /** Linked: the steps make room for what can be done next. */
+  const done = (is: boolean): void => {
+    byId("give-steps", HTMLElement).hidden = is;
+    byId("give-done", HTMLElement).hidden = !is;
+    if (is) byId("give-finish", HTMLButtonElement).focus();
+  };
   copies(byId("give-copy", HTMLButtonElement), () => text.value, text);
   copies(byId("give-copy-link", HTMLButtonElement), () => link.href, text);
 
@@ -72,6 +78,7 @@ export function giveSide(mesh: Mesh): GiveSide {
     reply.value = "";
     setText(replyCode, "");
     tick();
+    done(true);
     outcome("Linked. The newcomer is in the mesh.", "good");
   });
 
@@ -79,6 +86,7 @@ export function giveSide(mesh: Mesh): GiveSide {
     tick,
     async open() {
       if (invitation !== undefined) return;
+      done(false);
       outcome("Making an invitation …");
       try {
         show(await mesh.invite());

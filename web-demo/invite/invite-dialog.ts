@@ -31,7 +31,10 @@ export function inviteDialog(mesh: Mesh): InviteDialog {
     dialog.showModal();
     turnTo(radios.find(({ checked }) => checked)?.value === "take" ? "take" : "give");
   });
-  byId("invite-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
+  for (const id of ["invite-close", "give-finish", "take-finish"]) {
+    byId(id, HTMLButtonElement).addEventListener("click", () => dialog.close());
+  }
+  byId("give-again", HTMLButtonElement).addEventListener("click", () => give.open());
   // A click on what is behind closes it.
   dialog.addEventListener("click", ({ target }) => {
     if (target === dialog) dialog.close();

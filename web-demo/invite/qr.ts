@@ -5,7 +5,7 @@ import { element } from "../dom.ts";
 
 /** Scanners ask for four modules of white around. */
 const MARGIN = 4;
-const PIXELS = 4;
+const PIXELS = 8;
 
 /** Undefined when the text is longer than such a picture can hold. */
 export function qrPicture(text: string, label: string): HTMLCanvasElement | undefined {

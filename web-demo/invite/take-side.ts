@@ -32,11 +32,19 @@ export function takeSide(mesh: Mesh): TakeSide {
     const drawn = qrPicture(made.text, "The reply as a QR picture");
     byId("take-qr", HTMLElement).replaceChildren(...(drawn === undefined ? [] : [drawn]));
   };
+  const linked = (): void => {
+    byId("take-steps", HTMLElement).hidden = true;
+    byId("take-done", HTMLElement).hidden = false;
+    byId("take-finish", HTMLButtonElement).focus();
+    outcome("Linked. You are in the mesh.", "good");
+  };
   const accept = async (): Promise<void> => {
     const given = invitationIn(text.value);
     if (given === "") return outcome("Paste the invitation first.", "bad");
     accepted?.cancel();
     answer.hidden = true;
+    byId("take-steps", HTMLElement).hidden = false;
+    byId("take-done", HTMLElement).hidden = true;
     outcome("Making the reply …");
     try {
       const made = await mesh.acceptInvite(given);
@@ -44,7 +52,7 @@ export function takeSide(mesh: Mesh): TakeSide {
       show(made);
       outcome("Waiting until who invited you has pasted the reply …");
       await made.linked;
-      if (accepted === made) outcome("Linked. You are in the mesh.", "good");
+      if (accepted === made) linked();
     } catch (error) {
       outcome(sentence(error), "bad");
     }

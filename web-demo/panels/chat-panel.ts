@@ -1,6 +1,6 @@
 /** The chat: what we say, what we hear, and who came and went between. */
 
-import { byId, element } from "../dom.ts";
+import { byId, element, setText } from "../dom.ts";
 import type { People, Person } from "../people.ts";
 import type { Session } from "../session.ts";
 import { count, paragraph, timeOf } from "../text.ts";
@@ -8,6 +8,9 @@ import { count, paragraph, timeOf } from "../text.ts";
 const NAME = "chat.message";
 const LENGTH_MAX = 2_000;
 const LINES_MAX = 300;
+
+/** News of one line, characters. */
+const EVENTS_LENGTH_MAX = 160;
 
 /** A line of the same sender within this time has no head of its own, ms. */
 const TOGETHER_MS = 60_000;
@@ -77,28 +80,35 @@ interface Lines {
 
 function chatLines(): Lines {
   const list = byId("chat-lines", HTMLOListElement);
-  const scroll = byId("chat-scroll", HTMLDivElement);
+  const scroll = byId("chat-scroll", HTMLElement);
   const empty = byId("chat-empty", HTMLParagraphElement);
   const newer = byId("chat-newer", HTMLButtonElement);
   let last: { readonly id: string; readonly at: number } | undefined;
 
+  /** The end is in sight, and so are new lines when they come. */
+  let following = true;
   const atEnd = (): boolean => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 48;
   const toEnd = (): void => {
     scroll.scrollTop = scroll.scrollHeight;
     newer.hidden = true;
+    following = true;
   };
   /** Who reads earlier lines is not torn away from them. */
   const add = (line: HTMLLIElement, follow: boolean): void => {
-    const stay = !follow && !atEnd();
     list.append(line);
     while (list.childElementCount > LINES_MAX) list.firstElementChild?.remove();
-    if (stay) newer.hidden = false;
-    else toEnd();
+    if (follow || following) toEnd();
+    else newer.hidden = false;
   };
   newer.addEventListener("click", toEnd);
   scroll.addEventListener("scroll", () => {
-    if (atEnd()) newer.hidden = true;
+    following = atEnd();
+    if (following) newer.hidden = true;
   });
+  // Lines that came while the chat was not shown, or had another size.
+  new ResizeObserver(() => {
+    if (following) toEnd();
+  }).observe(scroll);
 
   return {
     say({ from, text, fate }, follow = false) {
@@ -125,7 +135,13 @@ function chatLines(): Lines {
     },
     tell(event) {
       last = undefined;
-      add(element("li", { class: "chat-event", text: event }), false);
+      // What happens in a row takes one line.
+      const line = list.lastElementChild;
+      const text = line?.classList.contains("chat-event")
+        ? `${line.textContent} · ${event}`
+        : event;
+      if (line !== null && text !== event && text.length < EVENTS_LENGTH_MAX) setText(line, text);
+      else add(element("li", { class: "chat-event", text: event }), false);
     },
   };
 }

@@ -5,15 +5,17 @@ import { byId, setAttribute, setText } from "../dom.ts";
 import type { Session } from "../session.ts";
 import { count, oneLine } from "../text.ts";
 
-export function connectionPanel({ mesh }: Session, refresh: () => void): () => void {
+export function connectionPanel({ mesh, server }: Session, refresh: () => void): () => void {
   const badge = byId("health-badge", HTMLSpanElement);
   const words = byId("health-text", HTMLSpanElement);
   const dot = byId("server-dot", HTMLElement);
   const state = byId("server-state", HTMLSpanElement);
+  const host = byId("server-host", HTMLSpanElement);
+  if (server !== undefined) setText(host, ` ${new URL(server).host}`);
   const note = byId("server-note", HTMLSpanElement);
   const button = byId("server-button", HTMLButtonElement);
   button.addEventListener("click", () => {
-    for (const seed of mesh.seeds) act(seed);
+    if (server !== undefined) mesh.addSeed(server) || mesh.seeds.forEach(act);
     refresh();
   });
   mesh.on("seed", refresh);
@@ -25,10 +27,10 @@ export function connectionPanel({ mesh }: Session, refresh: () => void): () => v
     setText(badge, health.state);
     setText(words, healthWords(health.state, health.linkCount, health.peerCount, health.why));
     setAttribute(dot, "data-state", seed?.state ?? "none");
-    setText(state, seed === undefined ? "No signaling server" : serverWords(seed));
+    setText(state, serverWords(seed));
     setText(note, serverNote(seed, health.linkCount));
-    button.hidden = seed === undefined;
-    if (seed !== undefined) setText(button, BUTTON[seed.state]);
+    button.hidden = server === undefined;
+    setText(button, BUTTON[seed?.state ?? "closed"]);
   };
 }
 
@@ -57,19 +59,20 @@ function healthWords(state: HealthState, links: number, peers: number, why: stri
   return why.charAt(0).toUpperCase() + why.slice(1);
 }
 
-function serverWords({ url, state, reason }: Seed): string {
-  const host = new URL(url).host;
-  switch (state) {
+function serverWords(seed: Seed | undefined): string {
+  switch (seed?.state) {
+    case undefined:
+      return "not used";
     case "up":
-      return `Signaling server ${host}: connected`;
+      return "connected";
     case "connecting":
-      return `Signaling server ${host}: connecting …`;
+      return "connecting …";
     case "waiting":
-      return `Signaling server ${host}: not reachable, trying again`;
+      return "not reachable, trying again";
     case "refused":
-      return `Signaling server refused us: ${oneLine(reason ?? "no reason given", 80)}`;
+      return `refused us: ${oneLine(seed.reason ?? "no reason given", 80)}`;
     default:
-      return `Signaling server ${host}: disconnected`;
+      return "disconnected";
   }
 }
 

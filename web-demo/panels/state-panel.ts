@@ -21,10 +21,12 @@ export function statePanel(session: Session, people: People): () => void {
   const { mesh } = session;
   const body = byId("state-rows", HTMLTableSectionElement);
   const table = new StateTable(body, (key) => mesh.delete(key));
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let asked = false;
   const refresh = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
+    if (asked) return;
+    asked = true;
+    setTimeout(() => {
+      asked = false;
       table.show([people.self, ...people.live]);
     }, EVERY_MS);
   };
