@@ -318,7 +318,7 @@ export class Core implements Machine {
         this.#duplicates++;
         return this.#broadcast.onPrune(from, message.origin);
       case "baselines":
-        return this.#broadcast.onBaselines(from, message.ids, now);
+        return this.#broadcast.onBaselines(from, message.ids, this.#links.count === 1, now);
       case "hello":
       case "bye":
       case "fragment":

@@ -361,7 +361,8 @@ export class Mesh {
   async #start(): Promise<void> {
     this.#options.signal?.throwIfAborted();
     const transport = this.#options.transport ?? (await this.#host.defaultTransport(this.#options));
-    this.#generation++;
+    // The clock makes it higher than at any start before, also where nothing was stored.
+    this.#generation = Math.max(this.#generation + 1, Date.now());
     this.peers.clear();
     this.#state.clear();
     const driver = this.#makeDriver(transport);

@@ -49,7 +49,7 @@ interface Happening {
   readonly run: () => void;
 }
 
-export interface AddOptions extends Partial<Omit<Identity, "clusterHash">> {
+export interface AddOptions extends Partial<Identity> {
   readonly parameters?: Partial<Parameters>;
 }
 
@@ -153,9 +153,15 @@ export class World {
     this.#seedRoom?.delete(member);
   }
 
-  /** Links of the member break, and the other ends notice at once. */
+  /** All links of the member break, and both ends notice at once. */
   cutLinks(member: SimMember): void {
+    for (const other of this.members) this.cutLink(member, other);
+  }
+
+  /** The link between two members breaks, and both notice at once. */
+  cutLink(member: SimMember, other: SimMember): void {
     for (const [link, { to, link: there }] of [...member.links]) {
+      if (to !== other) continue;
       this.#closeLink(member, link, "cut");
       this.#closeLink(to, there, "cut");
     }

@@ -124,17 +124,18 @@ export class Broadcast {
     return ids;
   }
 
-  /** For an origin that is new here, the start; for a known one, news of what may be missing. */
-  onBaselines(from: MemberId, ids: readonly PayloadId[], now: number): void {
+  /**
+   * For a newcomer, where to begin with each origin. Later it is news of what may be missing: an origin that was
+   * silent so far has begun meanwhile, and what it said is on its way here too.
+   */
+  onBaselines(from: MemberId, ids: readonly PayloadId[], newcomer: boolean, now: number): void {
     for (const id of ids) {
       if (id.origin === this.#config.id) continue;
       const known = this.#origins.get(id.origin);
-      if (known === undefined && this.#origins.size >= this.#config.membersMax) return;
-      if (known === undefined || known.inbox.generation < id.generation) {
-        this.#begin(id.origin, id.generation, id.sequence);
-      } else if (known.inbox.generation === id.generation) {
-        this.onIHave(from, [id], now);
-      }
+      const current = known !== undefined && known.inbox.generation >= id.generation;
+      if (!current && this.#origins.size >= this.#config.membersMax) return;
+      if (!current && newcomer) this.#begin(id.origin, id.generation, id.sequence);
+      else if (id.sequence > 0) this.onIHave(from, [id], now);
     }
   }
 
