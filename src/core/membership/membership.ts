@@ -9,14 +9,15 @@
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
-import type {
-  Claim,
-  Fingerprints,
-  MemberDigestEntry,
-  MemberRecord,
-  Message,
-  Opinion,
-  Update,
+import {
+  type Claim,
+  type Fingerprints,
+  type MemberDigestEntry,
+  type MemberRecord,
+  type Message,
+  NEIGHBOURS_MAX,
+  type Opinion,
+  type Update,
 } from "../wire/messages.ts";
 import { Detector } from "./detector.ts";
 import { Suspicions } from "./suspicion.ts";
@@ -159,7 +160,8 @@ export class Membership {
   }
 
   onAnnounceDeadline(now: number): void {
-    const neighbours = [...this.#out.neighbours()].sort();
+    // Members without any link are let in above every budget: the record still has to decode.
+    const neighbours = [...this.#out.neighbours()].sort().slice(0, NEIGHBOURS_MAX);
     const announced = this.table.own.neighbours;
     if (
       neighbours.length === announced.length &&

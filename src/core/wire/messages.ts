@@ -24,7 +24,8 @@ import {
 export const NAME_BYTES_MAX = 256;
 export const META_BYTES_MAX = 1_024;
 const ADDRESS_BYTES_MAX = 256;
-const NEIGHBOURS_MAX = 64;
+/** Neighbours that a record can name. */
+export const NEIGHBOURS_MAX = 64;
 export const HOPS_MAX = 8;
 const SIGNAL_BYTES_MAX = 16_384;
 /** The largest value in one message, before it is cut into fragments. */
