@@ -91,3 +91,29 @@ export function iterate<T>(
     },
   };
 }
+
+/**
+ * The next thing that `listen` hears.
+ * @throws the reason of `signal` when it aborts first
+ */
+export function nextOf<T>(
+  listen: (hear: (item: T) => void) => Unlisten,
+  { signal }: ListenOptions = {},
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const finish = (): void => {
+      end();
+      signal?.removeEventListener("abort", abort);
+    };
+    const abort = (): void => {
+      finish();
+      reject(signal?.reason);
+    };
+    const end = listen((item) => {
+      finish();
+      resolve(item);
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,7 +1,6 @@
 /** The public face: turns calls into commands and events into callbacks, and nothing more. */
 
-import { type Config, parseConfig } from "../core/config.ts";
-import type { CoreStats } from "../core/core.ts";
+import type { Config } from "../core/config.ts";
 import type { MeshEvent } from "../core/machine.ts";
 import { META_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
@@ -12,44 +11,26 @@ import type { Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type Answers, pendingAnswers } from "./answers.ts";
+import { coreConfig } from "./core-config.ts";
+import { Emitter } from "./emitter.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
 import { type Health, healthOf } from "./health.ts";
 import { type Heard, type HearHandler, Hearing } from "./hearing.ts";
-import { iterate, Listeners, type ListenOptions, type Unlisten } from "./listeners.ts";
-import { checkSeed, type Identity, type JoinOptions, seedUrl } from "./options.ts";
+import { type KnowHandler, Knowing } from "./knowing.ts";
+import { iterate, type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
+import {
+  checkSeed,
+  type Identity,
+  type InviteOptions,
+  type JoinOptions,
+  type SendOptions,
+  seedUrl,
+} from "./options.ts";
 import { checkName, matcherOf } from "./pattern.ts";
 import { type Peer, PeerObject, Peers } from "./peers.ts";
 import { StateView } from "./state-view.ts";
+import { type MeshStats, statsOf } from "./stats.ts";
 import { encodeValue } from "./values.ts";
-
-/** A change in a member's state; `value` is undefined when the key was deleted. */
-export type KnowHandler<T = unknown> = (peer: Peer, value: T | undefined, key: string) => unknown;
-
-export interface SendOptions {
-  /** How long to go on trying, ms. Default 10,000. */
-  readonly timeoutMs?: number;
-  /** Stops waiting for the answer. The message may arrive all the same. */
-  readonly signal?: AbortSignal;
-}
-
-export interface InviteOptions {
-  /** How long the invitation holds, ms. Default 600,000: ten minutes. */
-  readonly lifeMs?: number;
-}
-
-export interface MeshStats extends CoreStats {
-  readonly links: readonly {
-    readonly peer: string;
-    readonly transport: string;
-    readonly rttMs: number | undefined;
-    readonly lossShare: number | undefined;
-    readonly queuedBytes: number;
-    readonly sentBytes: number;
-    readonly receivedBytes: number;
-  }[];
-  /** Values that came and could not be read. */
-  readonly unreadable: number;
-}
 
 /** What there is between start and leave. */
 interface Running {
@@ -69,10 +50,8 @@ export class Mesh {
   readonly #clusterHash: number;
   readonly #state = new StateView();
   readonly #hearing: Hearing;
-  readonly #events = new Map<MeshEventName, Listeners<never>>();
-  readonly #knowing = new Listeners<[peer: Peer, value: unknown, key: string]>((error) => {
-    this.#report(error);
-  });
+  readonly #events: Emitter;
+  readonly #knowing: Knowing;
   readonly #said: Answers = pendingAnswers();
   readonly #sent: Answers = pendingAnswers();
   readonly #seedUrls: Set<string>;
@@ -94,7 +73,9 @@ export class Mesh {
     this.#clusterHash = clusterHash;
     this.#meta = options.meta;
     this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
-    this.#hearing = new Hearing((error) => this.#report(error));
+    this.#events = new Emitter(options.logger);
+    this.#hearing = new Hearing(this.#events.report);
+    this.#knowing = new Knowing(() => this.peers.all, this.#events.report);
     this.#self = this.#peerObject(this.#ownView());
   }
 
@@ -164,24 +145,12 @@ export class Mesh {
     handler: (...args: MeshEvents[E]) => unknown,
     options?: ListenOptions,
   ): Unlisten {
-    return this.#listeners(event).add(handler, options);
+    return this.#events.on(event, handler, options);
   }
 
   /** Resolves with what the next `event` brings. @throws the reason of `signal` when it aborts */
-  once<E extends MeshEventName>(event: E, { signal }: ListenOptions = {}): Promise<MeshEvents[E]> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const abort = (): void => {
-        end();
-        reject(signal?.reason);
-      };
-      const end = this.on(event, (...args) => {
-        end();
-        signal?.removeEventListener("abort", abort);
-        resolve(args);
-      });
-      signal?.addEventListener("abort", abort, { once: true });
-    });
+  once<E extends MeshEventName>(event: E, options?: ListenOptions): Promise<MeshEvents[E]> {
+    return nextOf<MeshEvents[E]>((hear) => this.on(event, (...args) => hear(args)), options);
   }
 
   /**
@@ -237,20 +206,11 @@ export class Mesh {
   }
 
   /** Hears one message and no more. @throws the reason of `signal` when it aborts first */
-  hearOnce<T = unknown>(pattern: string, { signal }: ListenOptions = {}): Promise<Heard<T>> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const abort = (): void => {
-        end();
-        reject(signal?.reason);
-      };
-      const end = this.hear<T>(pattern, (_data, _from, _name, heard) => {
-        end();
-        signal?.removeEventListener("abort", abort);
-        resolve(heard);
-      });
-      signal?.addEventListener("abort", abort, { once: true });
-    });
+  hearOnce<T = unknown>(pattern: string, options?: ListenOptions): Promise<Heard<T>> {
+    return nextOf<Heard<T>>(
+      (hear) => this.hear<T>(pattern, (_data, _from, _name, heard) => hear(heard)),
+      options,
+    );
   }
 
   /**
@@ -301,25 +261,7 @@ export class Mesh {
    * match `pattern`. Gives the function that ends it.
    */
   know<T = unknown>(pattern: string, handler: KnowHandler<T>, options?: ListenOptions): Unlisten {
-    const matches = matcherOf(pattern);
-    const end = this.#knowing.add((peer, value, key) => {
-      return matches(key) ? handler(peer, value as T | undefined, key) : undefined;
-    }, options);
-    let ended = options?.signal?.aborted ?? false;
-    const known = this.peers.all.flatMap((peer) =>
-      peer.entries().map(([key, value]) => ({ peer, key, value })),
-    );
-    queueMicrotask(() => {
-      for (const { peer, key, value } of ended ? [] : known) {
-        // What changed meanwhile has been told already.
-        if (matches(key) && peer.get(key) === value)
-          this.#guard(() => handler(peer, value as T, key));
-      }
-    });
-    return () => {
-      ended = true;
-      end();
-    };
+    return this.#knowing.add(pattern, handler as KnowHandler, options);
   }
 
   /** Changes what others see of this member: `meta`. */
@@ -349,13 +291,7 @@ export class Mesh {
 
   /** Figures since the start, for diagnosis. */
   stats(): MeshStats {
-    const { core } = this.#driver();
-    const links = core.links().map(({ health, ...link }) => ({
-      ...link,
-      rttMs: health?.rttMs,
-      lossShare: health?.lossShare,
-    }));
-    return { ...core.stats(), links, unreadable: this.#unreadable };
+    return statsOf(this.#driver().core, this.#unreadable);
   }
 
   async #start(): Promise<void> {
@@ -372,7 +308,7 @@ export class Mesh {
       this.#host.onHidden((value) => driver.command({ type: "mayFreeze", value })),
     ];
     for (const url of this.#seedUrls) driver.seeds.add(url);
-    this.#tell("start");
+    this.#events.tell("start");
     this.#checkHealth();
   }
 
@@ -386,27 +322,21 @@ export class Mesh {
       backoff,
       onEvent: (event) => this.#onEvent(event),
       onSeed: (seed) => {
-        this.#tell("seed", seed);
+        this.#events.tell("seed", seed);
         this.#checkHealth();
       },
     });
   }
 
   #config(transport: Transport): Config {
-    return parseConfig(
-      {
-        id: this.#keys.id,
-        generation: this.#generation,
-        clusterHash: this.#clusterHash,
-        seed: crypto.getRandomValues(new Uint32Array(1))[0] as number,
-        ...this.#names(),
-        meta: encodeValue(this.#meta, META_BYTES_MAX),
-        addresses: [],
-        slowOfferer: transport.slowOfferer,
-        node: this.#host.node,
-      },
-      { ...(this.#host.node && { linksTarget: NODE_LINKS_TARGET }), ...this.#options.parameters },
-    );
+    return coreConfig(this.#options, {
+      id: this.#keys.id,
+      generation: this.#generation,
+      clusterHash: this.#clusterHash,
+      meta: this.#meta,
+      slowOfferer: transport.slowOfferer,
+      node: this.#host.node,
+    });
   }
 
   #names(): { name: string; role: string } {
@@ -427,7 +357,7 @@ export class Mesh {
     this.#said.rejectAll(left);
     this.#sent.rejectAll(left);
     this.#checkHealth();
-    this.#tell("stop");
+    this.#events.tell("stop");
   }
 
   #driver(): Driver {
@@ -471,11 +401,11 @@ export class Mesh {
       case "sendFailed":
         return this.#sent.reject(event.id, sendError(event.reason));
       case "gap":
-        return this.#tell("gap", this.peers.get(event.from), event.first, event.last);
+        return this.#events.tell("gap", this.peers.get(event.from), event.first, event.last);
       case "refused":
-        return this.#tell("refused", event.reason);
+        return this.#events.tell("refused", event.reason);
       case "identityTaken":
-        this.#tell("identity:taken");
+        this.#events.tell("identity:taken");
         return this.#stop(false);
       case "writeRefused":
       case "left":
@@ -493,12 +423,12 @@ export class Mesh {
   ): void {
     if (event.type === "linkUp") {
       const peer = this.peers.get(event.peer);
-      if (peer !== undefined) this.#tell("link:up", peer, event.transport);
+      if (peer !== undefined) this.#events.tell("link:up", peer, event.transport);
     } else if (event.type === "linkDown") {
-      this.#tell("link:down", this.peers.get(event.peer), event.reason);
+      this.#events.tell("link:down", this.peers.get(event.peer), event.reason);
     } else if (event.type === "linkFailed") {
-      this.#tell("link:failed", event.peer, event.reason);
-    } else this.#tell(event.type === "isolated" ? "offline" : "online");
+      this.#events.tell("link:failed", event.peer, event.reason);
+    } else this.#events.tell(event.type === "isolated" ? "offline" : "online");
     this.#checkHealth();
   }
 
@@ -509,7 +439,7 @@ export class Mesh {
       return;
     }
     const peer = this.peers.put(member, () => this.#peerObject(member));
-    this.#tell(`peer:${kind}`, peer);
+    this.#events.tell(`peer:${kind}`, peer);
     this.#checkHealth();
   }
 
@@ -552,46 +482,9 @@ export class Mesh {
     const { health } = this;
     if (health.state === this.#health) return;
     this.#health = health.state;
-    this.#tell("health", health);
-  }
-
-  #listeners<E extends MeshEventName>(event: E): Listeners<MeshEvents[E]> {
-    let listeners = this.#events.get(event) as Listeners<MeshEvents[E]> | undefined;
-    if (listeners === undefined) {
-      listeners = new Listeners<MeshEvents[E]>((error) => this.#report(error));
-      this.#events.set(event, listeners as unknown as Listeners<never>);
-    }
-    return listeners;
-  }
-
-  #tell<E extends MeshEventName>(event: E, ...args: MeshEvents[E]): void {
-    this.#options.logger?.debug(event, args);
-    this.#listeners(event).tell(...args);
-  }
-
-  #guard(call: () => unknown): void {
-    try {
-      const result = call();
-      if (result instanceof Promise) result.catch((error: unknown) => this.#report(error));
-    } catch (error) {
-      this.#report(error);
-    }
-  }
-
-  /** What a handler of the application throws: to its `error` handlers, else where the platform shows errors. */
-  #report(error: unknown): void {
-    const listeners = this.#events.get("error") as Listeners<[unknown]> | undefined;
-    if (listeners !== undefined && listeners.size > 0) return listeners.tell(error);
-    if (this.#options.logger !== undefined) {
-      return this.#options.logger.error("a handler threw", { error });
-    }
-    // biome-ignore lint/suspicious/noConsole: an error of the application must not be swallowed
-    console.error(error);
+    this.#events.tell("health", health);
   }
 }
-
-/** Node processes keep more links. Source: design. */
-const NODE_LINKS_TARGET = 12;
 
 /** Values of `say`, `send` and `set`, bytes. Source: the wire's limit. */
 const VALUE_BYTES_MAX = 8_388_608;

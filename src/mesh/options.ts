@@ -38,6 +38,18 @@ export interface JoinOptions {
   readonly parameters?: Partial<Parameters>;
 }
 
+export interface SendOptions {
+  /** How long to go on trying, ms. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Stops waiting for the answer. The message may arrive all the same. */
+  readonly signal?: AbortSignal;
+}
+
+export interface InviteOptions {
+  /** How long the invitation holds, ms. Default 600,000: ten minutes. */
+  readonly lifeMs?: number;
+}
+
 /** Who a member is. Keep the secret key secret: who has it can be this member. */
 export interface Identity {
   /** 32 bytes, Ed25519. */

@@ -1,0 +1,31 @@
+/** The core's configuration from what the application and the platform say. */
+
+import { type Config, parseConfig } from "../core/config.ts";
+import type { MemberId } from "../core/machine.ts";
+import { META_BYTES_MAX } from "../core/wire/messages.ts";
+import type { JoinOptions } from "./options.ts";
+import { encodeValue } from "./values.ts";
+
+/** Node processes keep more links. Source: design. */
+const NODE_LINKS_TARGET = 12;
+
+/** What changes from start to start. */
+export interface Life {
+  readonly id: MemberId;
+  readonly generation: number;
+  readonly clusterHash: number;
+  readonly meta: unknown;
+  readonly slowOfferer: boolean;
+  readonly node: boolean;
+}
+
+/** @throws RangeError for a parameter out of its range; HearsayError for `meta` that cannot be sent */
+export function coreConfig(options: JoinOptions, life: Life): Config {
+  const { name = "", role = "", parameters } = options;
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+  const meta = encodeValue(life.meta, META_BYTES_MAX);
+  return parseConfig(
+    { ...life, seed, name, role, meta, addresses: [] },
+    { ...(life.node && { linksTarget: NODE_LINKS_TARGET }), ...parameters },
+  );
+}
