@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { chromium, type Page } from "playwright";
 import { expect, onTestFinished, test } from "vitest";
+import { PARAMETERS } from "../../src/index.ts";
 import { launchOptions } from "../support/chromium.ts";
 import { type Program, runNode, serve } from "./cli-support.ts";
 import { startServer } from "./signaling-support.ts";
@@ -99,4 +100,36 @@ test.each(["browser-minimal", "node-minimal"])("the README shows %s as it is", (
   const code = readFileSync(`examples/${name}.ts`, "utf8").replace(/^(\/\/.*\n)+/, "");
   expect(code.length).toBeGreaterThan(100);
   expect(readFileSync("README.md", "utf8")).toContain(`\`\`\`ts\n${code}\`\`\`\n`);
+});
+
+/** The names that `pattern` finds in a file. */
+function namesIn(file: string, pattern: RegExp): string[] {
+  const names = [...readFileSync(file, "utf8").matchAll(pattern)].map(([, name]) => name as string);
+  expect(names.length).toBeGreaterThan(0);
+  return [...new Set(names)];
+}
+
+test("docs/api.md names every option, event and error code", () => {
+  const api = readFileSync("docs/api.md", "utf8");
+  const options = namesIn("src/mesh/options.ts", /^ {2}"(\w+)",$/gm);
+  const events = namesIn("src/mesh/events.ts", /^ {2}"?([\w:]+)"?: \[/gm);
+  const files = ["join", "mesh", "pattern", "values"].map((name) => `src/mesh/${name}.ts`);
+  const codes = [...files, "src/runtime/invitations.ts", "src/index.node.ts"].flatMap((file) =>
+    namesIn(file, /HearsayError\(\s*[`"]([a-z]+:[a-z-]*)/g),
+  );
+  const missing = [...options, ...events, ...codes].filter((name) => !api.includes(`\`${name}`));
+  expect(missing).toEqual([]);
+});
+
+test("docs/api.md has the limits of the code", () => {
+  const api = readFileSync("docs/api.md", "utf8");
+  const mebibytes = (name: "valueBytesMax" | "stateBytesMax" | "queueBytesMax"): string =>
+    `${PARAMETERS[name].default / 1_048_576} MiB`;
+  expect(api).toContain(
+    `A value of \`say\`, \`send\` or \`set\` | ${mebibytes("valueBytesMax")} encoded`,
+  );
+  expect(api).toContain(`State of one member | ${mebibytes("stateBytesMax")}`);
+  expect(api).toContain(`Waiting for one slow link | ${mebibytes("queueBytesMax")}`);
+  for (const name of ["membersMax", "stateKeysMax", "directMax"] as const)
+    expect(api).toContain(PARAMETERS[name].default.toLocaleString("en"));
 });
