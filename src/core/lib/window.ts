@@ -3,7 +3,7 @@
  * within a bounded reach. Below the watermark counts as seen, so a number is never taken twice.
  */
 
-const REACH = 1_024;
+export const REACH = 1_024;
 
 export class SeenWindow {
   #watermark: number;

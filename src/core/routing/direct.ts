@@ -7,7 +7,7 @@
 import type { Config } from "../config.ts";
 import { BoundedMap } from "../lib/bounded-map.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
-import { SeenWindow } from "../lib/window.ts";
+import { REACH, SeenWindow } from "../lib/window.ts";
 import type { MemberId } from "../machine.ts";
 import type { Inner } from "../wire/messages.ts";
 
@@ -53,7 +53,7 @@ export class DirectMessages {
     generation: number,
     now: number,
   ): void {
-    if (this.#pending.size >= this.#config.directMax) {
+    if (this.#pending.size >= this.#config.directMax || this.#isTooFarAhead(command.to)) {
       return this.#out.failed(command.id, "overloaded");
     }
     const sequence = ++this.#sequence;
@@ -112,6 +112,14 @@ export class DirectMessages {
     const pauseMs = carried ? pending.retryMs : this.#config.directRetryMs;
     if (carried) pending.retryMs *= 2;
     this.#deadlines.set(`direct:${sequence}`, Math.min(pending.endsAt, now + pauseMs));
+  }
+
+  /** Whether the receiver could take what still waits for it for a repetition, once it has the next message. */
+  #isTooFarAhead(to: MemberId): boolean {
+    for (const [oldest, pending] of this.#pending) {
+      if (pending.to === to) return this.#sequence + 1 - oldest >= REACH;
+    }
+    return false;
   }
 
   #finish(sequence: number): void {
