@@ -17,36 +17,17 @@ import type {
   MemberId,
   MemberView,
   MeshEvent,
-  SeedId,
 } from "./machine.ts";
-import type { LinkHealth } from "./membership/detector.ts";
 import { Membership } from "./membership/membership.ts";
 import { type Change, isLive, type Member } from "./membership/table.ts";
 import { kindsOf, viewOf } from "./membership/view.ts";
-import { Attempts } from "./overlay/attempts.ts";
-import { Overlay } from "./overlay/overlay.ts";
+import { Linking } from "./overlay/linking.ts";
 import { Delivery } from "./routing/delivery.ts";
 import { Replication } from "./state/replication.ts";
 import type { StateChange } from "./state/state.ts";
+import type { CoreStats, LinkView } from "./view.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
 import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
-
-/** What `Core.stats()` counts since the start. */
-export interface CoreStats {
-  readonly rejected: Readonly<Record<RejectReason, number>>;
-  readonly heard: number;
-  readonly duplicates: number;
-  readonly relayed: number;
-}
-
-export interface LinkView {
-  readonly peer: MemberId;
-  readonly transport: string;
-  readonly health: LinkHealth | undefined;
-  readonly queuedBytes: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
 
 export class Core implements Machine {
   readonly #config: Config;
@@ -54,8 +35,7 @@ export class Core implements Machine {
   readonly #deadlines = new Deadlines();
   readonly #links: LinkTable;
   readonly #membership: Membership;
-  readonly #attempts: Attempts;
-  readonly #overlay: Overlay;
+  readonly #linking: Linking;
   readonly #delivery: Delivery;
   readonly #broadcast: Broadcast;
   readonly #state: Replication;
@@ -63,12 +43,10 @@ export class Core implements Machine {
   #now: number;
   #stopped = false;
   #connected = false;
-  #island: MemberId;
   readonly #rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
   #heard = 0;
   #duplicates = 0;
   readonly #handovers = new Handovers((id) => this.#emit({ type: "said", id }));
-  readonly #seeds = new Set<SeedId>();
 
   constructor(config: Config, now: number) {
     this.#config = config;
@@ -77,25 +55,10 @@ export class Core implements Machine {
     const rng = Rng.fromSeed(config.seed);
     this.#links = this.#makeLinks();
     this.#membership = this.#makeMembership(now);
-    const table = this.#membership.table;
     this.#delivery = this.#makeDelivery();
     this.#broadcast = this.#makeBroadcast();
     this.#state = this.#makeReplication();
-    this.#attempts = this.#makeAttempts(rng.fork("attempts"));
-    this.#overlay = new Overlay(
-      config,
-      this.#deadlines,
-      rng.fork("overlay"),
-      table,
-      this.#attempts,
-      {
-        linked: (peer) => this.#links.has(peer),
-        linkCount: () => this.#links.count,
-        neighbours: () => this.#links.peers(),
-        drop: (peer) => this.#links.bye(peer, "full"),
-      },
-    );
-    this.#island = config.id;
+    this.#linking = this.#makeLinking(rng);
     this.#deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
     this.#deadlines.set("reap", now + config.tombstoneMs / 4);
     this.#deadlines.set("audit", now + config.suspicionMaxMs / 4);
@@ -140,7 +103,7 @@ export class Core implements Machine {
 
   /** Members that a seed has introduced and that we have no link with yet. */
   get introducedCount(): number {
-    return this.#overlay.introducedCount;
+    return this.#linking.introducedCount;
   }
 
   stats(): CoreStats {
@@ -170,28 +133,21 @@ export class Core implements Machine {
       case "packet":
         return this.#links.packet(input.link, input.bytes, now);
       case "linkUp":
-        if (input.attempt !== undefined) this.#attempts.onLinked(input.attempt, now);
+        if (input.attempt !== undefined) this.#linking.onLinked(input.attempt, now);
         return this.#links.open(input.link, input.transport, now);
       case "linkDown":
         return this.#links.closed(input.link, input.reason);
       case "connectFailed":
-        return this.#attempts.onConnectFailed(input.attempt, input.reason, now);
+        return this.#linking.onConnectFailed(input.attempt, input.reason, now);
       case "writable":
         return this.#links.writable(input.link, input.bytes);
       case "signal":
-        return this.#attempts.onLocalSignal(input.attempt, input.payload);
+        return this.#linking.onLocalSignal(input.attempt, input.payload);
       case "seedUp":
-        if (!this.#seeds.has(input.seed)) this.#effect({ type: "island", id: this.#island });
-        this.#seeds.add(input.seed);
-        return this.#overlay.onSeedUp(input.seed, input.introduced, now);
       case "seedPacket":
-        return this.#onSeedPacket(input.seed, input.from, input.bytes);
       case "seedGone":
-        this.#overlay.onSeedGone(input.seed, input.id);
-        return this.#attempts.onGone(input.id, now);
       case "seedDown":
-        this.#seeds.delete(input.seed);
-        return this.#overlay.onSeedDown(input.seed);
+        return this.#linking.onSeed(input, now);
       case "deadline":
         return this.#onDeadlines();
       case "resumed":
@@ -230,9 +186,9 @@ export class Core implements Machine {
       case "overlay":
       case "overlay-soon":
         this.#delivery.forgetBroken();
-        return this.#overlay.seek(this.#membership.table.own.generation, now);
+        return this.#linking.seek(this.#membership.table.own.generation, now);
       case "attempt":
-        return this.#attempts.onDeadline(Number(subject), now);
+        return this.#linking.onAttemptDeadline(Number(subject), now);
       case "greetings":
         this.#deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
         return this.#links.expireGreetings(now);
@@ -274,7 +230,7 @@ export class Core implements Machine {
   }
 
   #stop(reason: ByeReason, event: MeshEvent): void {
-    this.#attempts.abandonAll();
+    this.#linking.stop();
     for (const peer of this.#links.peers()) this.#links.bye(peer, reason);
     this.#stopped = true;
     this.#emit(event);
@@ -297,7 +253,7 @@ export class Core implements Machine {
       case "stateDelta":
         return this.#state.onDelta(from, message);
       case "local":
-        return this.#onInner(from, message.inner, undefined);
+        return this.#onInner(from, message.inner);
       case "routed":
         return this.#delivery.onRouted(from, message);
       case "noRoute":
@@ -330,32 +286,11 @@ export class Core implements Machine {
     return this.#membership.table.get(id) !== undefined;
   }
 
-  #onSeedPacket(seed: SeedId, from: MemberId, bytes: Uint8Array): void {
-    const decoded = this.#codec.decodeInner(bytes);
-    if (decoded.ok) this.#onInner(from, decoded.message, seed);
-    else {
-      this.#rejected[decoded.reason]++;
-      if (decoded.reason !== "malformed") this.#emit({ type: "refused", reason: decoded.reason });
-    }
-  }
-
-  #onInner(from: MemberId, inner: Inner, seed: SeedId | undefined): void {
-    const now = this.#now;
-    if (seed === undefined) this.#membership.onSignOfLife(from);
-    switch (inner.type) {
-      case "linkRequest":
-        return this.#attempts.onRequest(from, inner, seed, now);
-      case "linkAccept":
-        return this.#attempts.onAccept(from, inner.attempt, inner.flags, now);
-      case "linkReject":
-        return this.#attempts.onReject(from, inner.attempt, inner.reason, now);
-      case "signal":
-        return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload);
-      case "direct":
-        return seed === undefined ? this.#delivery.onDirect(from, inner) : undefined;
-      case "directAck":
-        return seed === undefined ? this.#delivery.onAck(from, inner) : undefined;
-    }
+  #onInner(from: MemberId, inner: Inner): void {
+    this.#membership.onSignOfLife(from);
+    if (inner.type === "direct") this.#delivery.onDirect(from, inner);
+    else if (inner.type === "directAck") this.#delivery.onAck(from, inner);
+    else this.#linking.onInner(from, inner, undefined, this.#now);
   }
 
   #onHeard(from: MemberId, name: string, value: Uint8Array, direct: boolean): void {
@@ -380,11 +315,7 @@ export class Core implements Machine {
         this.#emit({ type: "member", kind, member: viewOf(after) });
       }
     } else this.#emit({ type: "member", kind: "update", member: viewOf(after) });
-    this.#overlay.wake(this.#now);
-    const island = this.#membership.table.island();
-    if (island === this.#island) return;
-    this.#island = island;
-    this.#effect({ type: "island", id: island });
+    this.#linking.membersChanged(this.#now);
   }
 
   #tellState(changes: readonly StateChange[]): void {
@@ -397,8 +328,7 @@ export class Core implements Machine {
     this.#links.send(peer, { type: "baselines", ids: this.#broadcast.baselines(generation) });
     this.#membership.onLinkUp(peer, record, now);
     this.#state.sendDigest(peer, true);
-    this.#attempts.onUp(peer);
-    this.#overlay.onLinkUp(peer);
+    this.#linking.onUp(peer);
     this.#emit({ type: "linkUp", peer, transport });
     this.#delivery.linksChanged(peer);
     if (this.#connected) return;
@@ -410,7 +340,7 @@ export class Core implements Machine {
     const now = this.#now;
     this.#membership.onLinkDown(peer, onPurpose, now);
     this.#broadcast.removeNeighbour(peer);
-    this.#overlay.wake(now);
+    this.#linking.onDown(now);
     this.#emit({ type: "linkDown", peer, reason });
     this.#delivery.linksChanged(peer);
     if (this.#links.count > 0 || this.#stopped) return;
@@ -427,6 +357,12 @@ export class Core implements Machine {
     return record.state === "left" ? "leaving" : undefined;
   }
 
+  /** Counted always, told when somebody was kept out by it. */
+  #onRejected(reason: RejectReason, told: boolean): void {
+    this.#rejected[reason]++;
+    if (told) this.#emit({ type: "refused", reason });
+  }
+
   #onTaken(): void {
     if (!this.#stopped) this.#stop("taken", { type: "identityTaken" });
   }
@@ -439,10 +375,7 @@ export class Core implements Machine {
       up: (peer, record, link) => this.#onLinkUp(peer, record, link.transport),
       down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
       message: (from, message) => this.#onMessage(from, message),
-      rejected: (link, reason) => {
-        this.#rejected[reason]++;
-        if (link.peer === undefined) this.#emit({ type: "refused", reason });
-      },
+      rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
       handedOver: (token) => this.#handovers.one(token),
     });
   }
@@ -476,30 +409,22 @@ export class Core implements Machine {
     this.#links.send(peer, { type: "memberDigest", entries, answer: true });
   }
 
-  #makeAttempts(rng: Rng): Attempts {
-    return new Attempts(this.#config, this.#deadlines, rng, {
+  #makeLinking(rng: Rng): Linking {
+    const { table } = this.#membership;
+    return new Linking(this.#config, this.#codec, this.#deadlines, rng, table, {
       effect: (effect) => this.#effect(effect),
-      carry: (to, inner, seed) =>
-        seed === undefined ? this.#delivery.carry(to, inner) : this.#sendSeed(seed, to, inner),
-      refusal: (peer, request) => {
-        if (!this.#links.has(peer)) return this.#overlay.refusal(request);
-        // It asks because it has no link: ours is dead, whatever it seems.
-        this.#links.drop(peer, "superseded");
-        return undefined;
-      },
+      neighbours: () => this.#links.peers(),
+      linked: (peer) => this.#links.has(peer),
+      carry: (to, inner) => this.#delivery.carry(to, inner),
+      shed: (peer) => this.#links.bye(peer, "full"),
+      superseded: (peer) => this.#links.drop(peer, "superseded"),
       failed: (peer, reason) => {
-        if (reason === "not at the seed")
-          for (const id of this.#seeds) this.#overlay.onSeedGone(id, peer);
         this.#emit({ type: "linkFailed", peer, reason });
-        this.#overlay.wake(this.#now);
+        this.#linking.onDown(this.#now);
       },
+      rejected: (reason) => this.#onRejected(reason, reason !== "malformed"),
+      island: () => table.island(),
     });
-  }
-
-  #sendSeed(seed: SeedId, to: MemberId, inner: Inner): boolean {
-    if (!this.#seeds.has(seed)) return false;
-    this.#effect({ type: "sendSeed", seed, to, bytes: this.#codec.encodeInner(inner) });
-    return true;
   }
 
   #makeDelivery(): Delivery {
@@ -508,7 +433,7 @@ export class Core implements Machine {
       neighbours: () => this.#links.peers(),
       linked: (peer) => this.#links.has(peer),
       send: (peer, message) => this.#push([peer], message).length === 0,
-      arrived: (from, inner) => this.#onInner(from, inner, undefined),
+      arrived: (from, inner) => this.#onInner(from, inner),
       heard: (from, name, value) => this.#onHeard(from, name, value, true),
       sent: (id) => this.#emit({ type: "sent", id }),
       sendFailed: (id, reason) => this.#emit({ type: "sendFailed", id, reason }),

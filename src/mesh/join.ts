@@ -19,14 +19,14 @@ export function joinOn(host: Host): Join {
       hashOfCluster(options.cluster),
     ]);
     const mesh = new Mesh(host, options, keys, clusterHash);
-    await mesh.start();
-    options.signal?.addEventListener("abort", () => mesh.leave(), { once: true });
     try {
+      await mesh.start();
       await settled(mesh, options);
     } catch (error) {
       await mesh.leave();
       throw error;
     }
+    options.signal?.addEventListener("abort", () => mesh.leave(), { once: true });
     return mesh;
   };
 }
@@ -58,6 +58,7 @@ function settled(mesh: Mesh, options: JoinOptions): Promise<void> {
         finish(resolve);
       }
     };
+    if (signal?.aborted) return abort();
     signal?.addEventListener("abort", abort, { once: true });
     check();
   });

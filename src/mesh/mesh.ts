@@ -18,6 +18,7 @@ import { type Health, healthOf } from "./health.ts";
 import { type Heard, type HearHandler, Hearing } from "./hearing.ts";
 import { type KnowHandler, Knowing } from "./knowing.ts";
 import { iterate, type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
+import { leftBefore, leftMeanwhile, sendError, unknownPeer } from "./mesh-errors.ts";
 import {
   checkSeed,
   type Identity,
@@ -59,6 +60,8 @@ export class Mesh {
   #generation: number;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
+  /** Counts starts and leaves. */
+  #life = 0;
   #self: PeerObject;
   #endHost: (() => void)[] = [];
   #health: Health["state"] = "left";
@@ -123,10 +126,13 @@ export class Mesh {
    * @throws HearsayError `join:…`
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start().catch((error: unknown) => {
-      this.#starting = undefined;
-      throw error;
-    });
+    if (this.#starting === undefined) {
+      const life = ++this.#life;
+      this.#starting = this.#start(life).catch((error: unknown) => {
+        if (life === this.#life) this.#starting = undefined;
+        throw error;
+      });
+    }
     return this.#starting;
   }
 
@@ -173,10 +179,9 @@ export class Mesh {
     const value = this.#encode(data);
     const peerId = typeof to === "string" ? to : to.id;
     const driver = this.#driver();
-    if (this.peers.get(peerId) === undefined) {
-      const message = `there is no peer ${peerId}: its id is one of mesh.peers`;
-      return Promise.reject(new HearsayError("send:unknown-peer", message));
-    }
+    const state = this.peers.get(peerId)?.state;
+    if (state === undefined) return Promise.reject(unknownPeer(peerId));
+    if (state === "down" || state === "left") return Promise.reject(sendError("gone"));
     const { id, promise } = this.#sent.open(options.signal);
     const { timeoutMs = SEND_TIMEOUT_MS } = options;
     driver.command({ type: "send", id, to: peerId, name, value, timeoutMs });
@@ -294,13 +299,18 @@ export class Mesh {
     return statsOf(this.#driver().core, this.#unreadable);
   }
 
-  async #start(): Promise<void> {
+  async #start(life: number): Promise<void> {
     this.#options.signal?.throwIfAborted();
     const transport = this.#options.transport ?? (await this.#host.defaultTransport(this.#options));
+    if (life !== this.#life) {
+      transport.close();
+      throw leftMeanwhile();
+    }
     // The clock makes it higher than at any start before, also where nothing was stored.
     this.#generation = Math.max(this.#generation + 1, Date.now());
     this.peers.clear();
     this.#state.clear();
+    this.#self.update(this.#ownView());
     const driver = this.#makeDriver(transport);
     this.#running = { driver, invitations: undefined };
     this.#endHost = [
@@ -346,16 +356,17 @@ export class Mesh {
 
   #stop(sayGoodbye: boolean): void {
     const running = this.#running;
+    // Also what has only begun to start is over.
+    this.#life++;
+    this.#starting = undefined;
     if (running === undefined) return;
     this.#running = undefined;
-    this.#starting = undefined;
     for (const end of this.#endHost.splice(0)) end();
     running.invitations?.then((invitations) => invitations.close());
     if (sayGoodbye) running.driver.command({ type: "leave" });
     running.driver.close();
-    const left = new HearsayError("mesh:left", "the mesh was left before this was done");
-    this.#said.rejectAll(left);
-    this.#sent.rejectAll(left);
+    this.#said.rejectAll(leftMeanwhile());
+    this.#sent.rejectAll(leftMeanwhile());
     this.#checkHealth();
     this.#events.tell("stop");
   }
@@ -374,10 +385,7 @@ export class Mesh {
 
   #runningMesh(): Running {
     if (this.#running !== undefined) return this.#running;
-    throw new HearsayError(
-      "mesh:left",
-      "this member has left the mesh: await mesh.start() to come back",
-    );
+    throw leftBefore();
   }
 
   #encode(value: unknown): Uint8Array {
@@ -488,12 +496,3 @@ export class Mesh {
 
 /** Values of `say`, `send` and `set`, bytes. Source: the wire's limit. */
 const VALUE_BYTES_MAX = 8_388_608;
-
-function sendError(reason: "unreachable" | "overloaded" | "gone"): HearsayError {
-  const messages = {
-    unreachable: "the peer did not acknowledge in time: it may or may not have got the message",
-    overloaded: "too many messages are on their way: await earlier ones first",
-    gone: "the peer is down or has left: it may or may not have got the message",
-  };
-  return new HearsayError(`send:${reason}`, messages[reason]);
-}

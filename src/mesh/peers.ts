@@ -1,7 +1,7 @@
 /** The other members as the application sees them. */
 
-import type { LinkView } from "../core/core.ts";
 import type { MemberId, MemberView } from "../core/machine.ts";
+import type { LinkView } from "../core/view.ts";
 import type { StateView } from "./state-view.ts";
 import { decodeValue } from "./values.ts";
 

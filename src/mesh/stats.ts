@@ -1,6 +1,7 @@
 /** Figures of a member since its start, for diagnosis. */
 
-import type { Core, CoreStats } from "../core/core.ts";
+import type { Core } from "../core/core.ts";
+import type { CoreStats } from "../core/view.ts";
 
 export interface MeshStats extends CoreStats {
   readonly links: readonly {

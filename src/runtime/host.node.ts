@@ -6,6 +6,12 @@ import type { Host } from "./host.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
+/** What closing transports take to send their last frames, ms. */
+const FLUSH_MS = 60;
+
+/** What is to be done before this process ends: one entry for each mesh in it. */
+const endings = new Set<() => void>();
+
 export function hostOfNode(
   WebSocket: WebSocketConstructor,
   defaultTransport: Host["defaultTransport"],
@@ -15,22 +21,36 @@ export function hostOfNode(
     WebSocket,
     defaultTransport,
     onEnding(ending) {
-      const onSignal = (signal: NodeJS.Signals): void => {
-        ending();
-        // With nobody else listening the signal would have ended the process: let it, now that we are done.
-        if (process.listenerCount(signal) === 0)
-          setTimeout(() => process.kill(process.pid, signal), FLUSH_MS);
-      };
-      for (const signal of SIGNALS) process.on(signal, onSignal);
-      process.on("beforeExit", ending);
+      // A wrapper, so that one function given twice is two entries.
+      const entry = (): void => ending();
+      if (endings.size === 0) listen();
+      endings.add(entry);
       return () => {
-        for (const signal of SIGNALS) process.off(signal, onSignal);
-        process.off("beforeExit", ending);
+        if (endings.delete(entry) && endings.size === 0) unlisten();
       };
     },
     onHidden: () => () => {},
   };
 }
 
-/** What a closing transport takes to send its last frames, ms. */
-const FLUSH_MS = 60;
+function endAll(): void {
+  for (const ending of [...endings]) ending();
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  endAll();
+  // With nobody else listening the signal would have ended the process: let it, now that we are done.
+  const others = process.listeners(signal).filter((listener) => listener !== onSignal);
+  if (others.length === 0) setTimeout(() => process.kill(process.pid, signal), FLUSH_MS);
+}
+
+/** One listener for all meshes: Node warns of a leak from the eleventh on. */
+function listen(): void {
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on("beforeExit", endAll);
+}
+
+function unlisten(): void {
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+  process.off("beforeExit", endAll);
+}

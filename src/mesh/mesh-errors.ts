@@ -1,0 +1,30 @@
+/** Errors of a mesh that has been left, and of messages to one member that were given up. */
+
+import { HearsayError } from "../errors.ts";
+
+export function sendError(reason: "unreachable" | "overloaded" | "gone"): HearsayError {
+  const messages = {
+    unreachable: "the peer did not acknowledge in time: it may or may not have got the message",
+    overloaded: "too many messages are on their way: await earlier ones first",
+    gone: "the peer is down or has left: it may or may not have got the message",
+  };
+  return new HearsayError(`send:${reason}`, messages[reason]);
+}
+
+export function unknownPeer(id: string): HearsayError {
+  return new HearsayError(
+    "send:unknown-peer",
+    `there is no peer ${id}: its id is one of mesh.peers`,
+  );
+}
+
+/** What was under way when the mesh was left. */
+export function leftMeanwhile(): HearsayError {
+  return new HearsayError("mesh:left", "the mesh was left before this was done");
+}
+
+/** What is asked of a mesh that was left. */
+export function leftBefore(): HearsayError {
+  const remedy = "await mesh.start() to come back";
+  return new HearsayError("mesh:left", `this member has left the mesh: ${remedy}`);
+}
