@@ -63,6 +63,11 @@ function say(server) {
     "  stop everything         Ctrl-C",
   ];
   console.log(`\nhearsay is running\n\n${lines.join("\n")}\n`);
+  if (others.length > 0) return;
+  console.log(
+    "This machine has no network but loopback. Browsers find no addresses for WebRTC there,",
+  );
+  console.log("so tabs stay isolated; connect the machine to any network.\n");
 }
 
 /**
