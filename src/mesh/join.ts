@@ -4,6 +4,7 @@ import { HearsayError } from "../errors.ts";
 import type { Host } from "../runtime/host.ts";
 import { hashOfCluster, keyPair } from "../session/identity.ts";
 import { Mesh } from "./mesh.ts";
+import { leftMeanwhile } from "./mesh-errors.ts";
 import { type JoinOptions, parseOptions } from "./options.ts";
 
 const JOIN_TIMEOUT_MS = 15_000;
@@ -54,6 +55,7 @@ function settled(mesh: Mesh, options: JoinOptions): Promise<void> {
     };
     const check = (): void => {
       const { state } = mesh.health;
+      if (state === "left") return finish(() => reject(leftMeanwhile()));
       if (seeds.length === 0 || state === "ok" || state === "degraded" || state === "alone") {
         finish(resolve);
       }

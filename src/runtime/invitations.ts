@@ -22,6 +22,9 @@ const GATHER_MS = 10_000;
 /** Invitations that wait for a reply. Each holds an unconnected transport connection. */
 const OPEN_MAX = 16;
 
+/** The longest time that timers of all platforms hold, ms: 24 days. */
+const LIFE_MS_MAX = 2 ** 31 - 1;
+
 /** How long the link may take once both texts have arrived, ms. */
 const LINK_MS = 20_000;
 
@@ -55,6 +58,8 @@ const REMEDY: Readonly<Record<InvitationFlaw, string>> = {
   forged: "it does not answer this invitation, or was changed on the way: make a new invitation",
 };
 
+const USED = "this invitation was answered by somebody else: make one for each newcomer";
+
 export class Invitations {
   readonly #driver: Driver;
   readonly #keys: KeyPair;
@@ -68,6 +73,10 @@ export class Invitations {
   }
 
   async invite(lifeMs: number): Promise<Invitation> {
+    if (!(lifeMs >= 1 && lifeMs <= LIFE_MS_MAX)) {
+      const message = `lifeMs must be from 1 to ${LIFE_MS_MAX}, and is ${lifeMs}`;
+      throw new HearsayError("options:lifeMs", message);
+    }
     const handshake = this.#begin(true);
     const nonce = randomBytes(NONCE_BYTES);
     const psk = randomBytes(PSK_BYTES);
@@ -76,12 +85,16 @@ export class Invitations {
     const { publicKey } = this.#keys;
     const offer = await handshake.gathered;
     handshake.expireAfter(lifeMs, "nobody answered the invitation in its time");
+    let answer: string | undefined;
     return {
       text: writeInvitation({ clusterHash, publicKey, nonce, expiresAt, psk, offer }),
       expiresAt,
       complete: async (text) => {
-        const parsed = await parseReply(text, { clusterHash, nonce, psk });
+        const parsed = await parseReply(String(text), { clusterHash, nonce, psk });
         if (!parsed.ok) throw flawed("reply", parsed.flaw);
+        answer ??= parsed.value.nonce.join();
+        // The link is with whoever answered first: another newcomer's reply must not seem to have worked.
+        if (answer !== parsed.value.nonce.join()) throw new HearsayError("invite:used", USED);
         handshake.link.signal(parsed.value.answer);
         handshake.expireAfter(
           LINK_MS,
@@ -94,9 +107,12 @@ export class Invitations {
   }
 
   async accept(text: string): Promise<AcceptedInvitation> {
-    const parsed = parseInvitation(text, this.#clusterHash, Date.now());
+    const parsed = parseInvitation(String(text), this.#clusterHash, Date.now());
     if (!parsed.ok) throw flawed("invitation", parsed.flaw);
-    const { nonce: invitationNonce, psk, offer, expiresAt } = parsed.value;
+    const { nonce: invitationNonce, psk, offer, expiresAt, publicKey: inviter } = parsed.value;
+    if (inviter.every((byte, i) => byte === this.#keys.publicKey[i])) {
+      throw new HearsayError("invite:own", "this invitation is your own: give it to somebody else");
+    }
     const handshake = this.#begin(false);
     handshake.link.signal(offer);
     const answer = await handshake.gathered;
@@ -132,6 +148,7 @@ class Handshake {
   readonly linked: Promise<void>;
   readonly #fail: (error: Error) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
   readonly #done: () => void;
 
   constructor(driver: Driver, initiator: boolean, done: () => void) {
@@ -160,7 +177,9 @@ class Handshake {
 
   expireAfter(ms: number, reason: string): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.end(reason), ms);
+    // Nothing is left to wait for, and a timer would hold the process.
+    if (this.#ended) return;
+    this.#timer = setTimeout(() => this.end(reason), Math.min(ms, LIFE_MS_MAX));
   }
 
   end(reason: string): void {
@@ -170,6 +189,7 @@ class Handshake {
   }
 
   #finish(): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
     this.#done();
   }
