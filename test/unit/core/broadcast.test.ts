@@ -1,0 +1,279 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { Broadcast } from "../../../src/core/broadcast/broadcast.ts";
+import type { Payload } from "../../../src/core/broadcast/cache.ts";
+import { Deadlines } from "../../../src/core/lib/deadlines.ts";
+import type { MemberId } from "../../../src/core/machine.ts";
+import { configOf, memberId } from "./support.ts";
+
+const OWN = memberId(1);
+const A = memberId(2);
+const B = memberId(3);
+const C = memberId(4);
+const O = memberId(9);
+const config = configOf({}, { id: OWN });
+const n = (id: MemberId): number => Number.parseInt(id, 16);
+
+let broadcast: Broadcast;
+let deadlines: Deadlines;
+let log: string[];
+let neighbours: MemberId[];
+let full: MemberId[];
+let reached: MemberId[];
+
+beforeEach(() => {
+  deadlines = new Deadlines();
+  log = [];
+  neighbours = [A, B, C];
+  full = [];
+  reached = [];
+  broadcast = new Broadcast(config, deadlines, {
+    neighbours: () => neighbours,
+    reaches: (_origin, neighbour) => reached.includes(neighbour),
+    push: (to, { id, hop }) => {
+      const taken = to.filter((peer) => !full.includes(peer));
+      for (const peer of taken)
+        log.push(`push ${n(id.origin)}/${id.sequence} to ${n(peer)}, hop ${hop}`);
+      return to.filter((peer) => full.includes(peer));
+    },
+    tell: (to, message) => {
+      const what =
+        message.type === "prune"
+          ? n(message.origin)
+          : message.ids.map(({ origin, sequence }) => `${n(origin)}/${sequence}`).join(" ");
+      log.push(`${message.type} ${what} to ${n(to)}`);
+    },
+    deliver: ({ id }) => log.push(`deliver ${id.sequence}`),
+    gap: (_origin, { from, to }) => log.push(`gap ${from}-${to}`),
+    bulkProgressAt: () => Number.NEGATIVE_INFINITY,
+  });
+});
+
+function payload(sequence: number, change: Partial<Payload["id"]> = {}): Payload {
+  const id = { origin: O, generation: 1, sequence, ...change };
+  return { type: "payload", id, hop: 2, name: "n", value: new Uint8Array(1) };
+}
+
+const say = (now = 0): readonly MemberId[] =>
+  broadcast.say("n", new Uint8Array(1), 1, undefined, now);
+
+function taken(): string[] {
+  return log.splice(0);
+}
+
+/** Performs what is due up to `until`. */
+function pass(until: number): void {
+  for (let now = deadlines.next; now <= until; now = deadlines.next) {
+    const [scope, subject = ""] = (deadlines.take(now) ?? "").split(":");
+    if (scope === "announce") broadcast.onAnnounceDeadline();
+    if (scope === "keep") broadcast.onKeepDeadline(now);
+    if (scope === "missing") broadcast.onMissingDeadline(subject, now);
+  }
+}
+
+describe("saying", () => {
+  test("goes to every neighbour, numbered one by one", () => {
+    expect([say(), say()]).toEqual([neighbours, neighbours]);
+    expect(taken()).toEqual(
+      [1, 2].flatMap((sequence) => [2, 3, 4].map((to) => `push 1/${sequence} to ${to}, hop 0`)),
+    );
+  });
+
+  test("alone goes to nobody", () => {
+    neighbours = [];
+    expect(say()).toEqual([]);
+  });
+
+  test("a neighbour that pruned us is only told that there is something, all at once after 50 ms", () => {
+    broadcast.onPrune(A, OWN);
+    say();
+    say(10);
+    expect(taken().filter((one) => one.includes("to 2"))).toEqual([]);
+    pass(config.iHaveDelayMs - 1);
+    expect(taken()).toEqual([]);
+    pass(config.iHaveDelayMs);
+    expect(taken()).toEqual(["iHave 1/1 1/2 to 2"]);
+  });
+
+  test("a neighbour whose queue is full is told instead, and is not waited for", () => {
+    full = [B];
+    expect(say()).toEqual([A, C]);
+    pass(1_000);
+    expect(taken()).toContain("iHave 1/1 to 3");
+  });
+
+  test("announcements never grow beyond one message", () => {
+    broadcast.onPrune(A, OWN);
+    for (let i = 0; i < 1_500; i++) say();
+    const iHaves = taken().filter((one) => one.startsWith("iHave"));
+    expect(iHaves.length).toBe(1);
+    expect(iHaves[0]?.split(" ").length).toBe(1 + 1_024 + 2);
+    pass(50);
+    expect(taken()[0]?.split(" ").length).toBe(1 + 476 + 2);
+  });
+});
+
+describe("hearing", () => {
+  test("passes on to all but where it came from and its origin, then delivers", () => {
+    neighbours = [A, B, O];
+    broadcast.onPayload(A, payload(1), 0);
+    expect(taken()).toEqual(["push 9/1 to 3, hop 3", "deliver 1"]);
+  });
+
+  test("neighbours that the origin reaches itself are only told", () => {
+    reached = [B];
+    broadcast.onPayload(A, payload(1), 0);
+    expect(taken()).toEqual(["push 9/1 to 4, hop 3", "deliver 1"]);
+    pass(50);
+    expect(taken()).toEqual(["iHave 9/1 to 3"]);
+  });
+
+  test("a duplicate prunes its link, and goes nowhere", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    taken();
+    broadcast.onPayload(B, payload(1), 0);
+    expect(taken()).toEqual(["prune 9 to 3"]);
+    broadcast.onPayload(A, payload(2), 0);
+    expect(taken()).toEqual(["push 9/2 to 4, hop 3", "deliver 2"]);
+  });
+
+  test("a neighbour that pruned is lazy for that origin alone", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    broadcast.onPrune(B, O);
+    taken();
+    broadcast.onPayload(A, payload(2), 0);
+    broadcast.onPayload(A, payload(1, { origin: memberId(8) }), 0);
+    expect(taken().filter((one) => one.includes("to 3"))).toEqual(["push 8/1 to 3, hop 3"]);
+  });
+
+  test("our own words coming back are nothing", () => {
+    say();
+    taken();
+    broadcast.onPayload(A, payload(1, { origin: OWN }), 0);
+    broadcast.onIHave(A, [{ origin: OWN, generation: 1, sequence: 5 }], 0);
+    pass(10_000);
+    expect(taken()).toEqual([]);
+  });
+
+  test("a former life is not heard any more, a new one begins at its start", () => {
+    broadcast.onPayload(A, payload(5, { generation: 2 }), 0);
+    broadcast.onPayload(A, payload(6), 0);
+    expect(taken().filter((one) => one.startsWith("deliver"))).toEqual([]);
+    for (let sequence = 1; sequence <= 4; sequence++) {
+      broadcast.onPayload(A, payload(sequence, { generation: 2 }), 0);
+    }
+    broadcast.onPayload(A, payload(1, { generation: 3 }), 0);
+    expect(taken().filter((one) => one.startsWith("deliver"))).toEqual(
+      [1, 2, 3, 4, 5, 1].map((sequence) => `deliver ${sequence}`),
+    );
+  });
+
+  test("who joins late hears from where it joined, not the past", () => {
+    broadcast.onBaselines(A, [{ origin: O, generation: 1, sequence: 10 }], true, 0);
+    broadcast.onPayload(A, payload(11), 0);
+    expect(taken()).toContain("deliver 11");
+    broadcast.onPayload(A, payload(500, { origin: memberId(8) }), 0);
+    expect(taken()).toContain("deliver 500");
+    pass(10_000);
+    expect(taken().filter((one) => one.startsWith("gap"))).toEqual([]);
+  });
+
+  test("what a new neighbour has heard and we have not is asked for", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    taken();
+    broadcast.onBaselines(B, [{ origin: O, generation: 1, sequence: 3 }], false, 0);
+    pass(config.graftDelayMs);
+    expect(taken()).toContain("graft 9/2 9/3 to 3");
+  });
+
+  test("what an origin began to say while a link was made is not the past", () => {
+    broadcast.onBaselines(B, [{ origin: O, generation: 1, sequence: 2 }], false, 0);
+    pass(config.graftDelayMs);
+    expect(taken()).toEqual(["graft 9/1 9/2 to 3"]);
+    broadcast.onBaselines(B, [{ origin: memberId(8), generation: 1, sequence: 0 }], false, 0);
+    expect(broadcast.baselines(1).map(({ origin }) => origin)).toEqual([OWN, O]);
+  });
+
+  test("baselines tell of ourselves and of every origin", () => {
+    say();
+    broadcast.onPayload(A, payload(1), 0);
+    expect(broadcast.baselines(7)).toEqual([
+      { origin: OWN, generation: 7, sequence: 1 },
+      { origin: O, generation: 1, sequence: 1 },
+    ]);
+  });
+});
+
+describe("what is missing", () => {
+  test("is asked for 100 ms after its announcement, and no more when it has come by then", () => {
+    const ids = [{ origin: O, generation: 1, sequence: 1 }];
+    broadcast.onIHave(B, ids, 0);
+    pass(config.graftDelayMs - 1);
+    expect(taken()).toEqual([]);
+    pass(config.graftDelayMs);
+    expect(taken()).toEqual(["graft 9/1 to 3"]);
+    broadcast.onPayload(B, payload(1), 150);
+    taken();
+    broadcast.onIHave(C, ids, 200);
+    pass(10_000);
+    expect(taken()).toEqual(
+      ["iHave 9/1 to 2", "iHave 9/1 to 4"].filter((one) => taken().includes(one)),
+    );
+  });
+
+  test("is asked for at the next announcer when the first brings nothing, and given up after 2 s", () => {
+    const ids = [{ origin: O, generation: 1, sequence: 1 }];
+    broadcast.onIHave(B, ids, 0);
+    broadcast.onIHave(C, ids, 10);
+    pass(config.graftDelayMs + config.graftRetryMs);
+    expect(taken()).toEqual(["graft 9/1 to 3", "graft 9/1 to 4"]);
+    pass(10_000);
+    const rest = taken();
+    expect(rest.at(-1)).toBe("gap 1-1");
+    expect(deadlines.has(`missing:${O}`)).toBe(false);
+  });
+
+  test("shows by what comes behind it", () => {
+    broadcast.onPayload(A, payload(3), 0);
+    pass(config.graftDelayMs);
+    expect(taken()).toContain("graft 9/1 9/2 to 2");
+    pass(3_000);
+    expect(taken().filter((one) => !one.startsWith("graft"))).toEqual(["gap 1-2", "deliver 3"]);
+  });
+
+  test("is not asked of a neighbour whose link has ended", () => {
+    broadcast.onIHave(B, [{ origin: O, generation: 1, sequence: 1 }], 0);
+    broadcast.removeNeighbour(B);
+    pass(config.graftDelayMs);
+    expect(taken()).toEqual([]);
+  });
+
+  test("is forgotten with its origin", () => {
+    broadcast.onIHave(B, [{ origin: O, generation: 1, sequence: 1 }], 0);
+    broadcast.forget(O);
+    pass(10_000);
+    expect(taken()).toEqual([]);
+  });
+});
+
+describe("a graft", () => {
+  test("is answered with what was asked for, and puts the link back on the tree", () => {
+    broadcast.onPrune(A, OWN);
+    say();
+    taken();
+    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }]);
+    expect(taken()).toEqual(["push 1/1 to 2, hop 0"]);
+    say();
+    expect(taken()).toContain("push 1/2 to 2, hop 0");
+  });
+
+  test("for what is not kept any more brings nothing", () => {
+    say();
+    taken();
+    pass(config.payloadKeepMs + 10);
+    taken();
+    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }]);
+    broadcast.onGraft(A, [{ origin: memberId(77), generation: 1, sequence: 1 }]);
+    expect(taken()).toEqual([]);
+    expect(deadlines.next).toBe(Number.POSITIVE_INFINITY);
+  });
+});
