@@ -1,6 +1,6 @@
 /** The public face: turns calls into commands and events into callbacks, and nothing more. */
 
-import type { Config } from "../core/config.ts";
+import { type Config, PARAMETERS } from "../core/config.ts";
 import type { MeshEvent } from "../core/machine.ts";
 import { META_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
@@ -389,7 +389,10 @@ export class Mesh {
   }
 
   #encode(value: unknown): Uint8Array {
-    return encodeValue(value, this.#options.parameters?.valueBytesMax ?? VALUE_BYTES_MAX);
+    return encodeValue(
+      value,
+      this.#options.parameters?.valueBytesMax ?? PARAMETERS.valueBytesMax.default,
+    );
   }
 
   #onEvent(event: MeshEvent): void {
@@ -493,6 +496,3 @@ export class Mesh {
     this.#events.tell("health", health);
   }
 }
-
-/** Values of `say`, `send` and `set`, bytes. Source: the wire's limit. */
-const VALUE_BYTES_MAX = 8_388_608;

@@ -29,7 +29,7 @@ export const NEIGHBOURS_MAX = 64;
 export const HOPS_MAX = 8;
 const SIGNAL_BYTES_MAX = 16_384;
 /** The largest value in one message, before it is cut into fragments. */
-export const VALUE_BYTES_MAX = 8 * 1_024 * 1_024;
+const VALUE_BYTES_MAX = 8 * 1_024 * 1_024;
 /** A whole message with its largest value; what fragments may add up to. */
 export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 2_048;
 /** The largest frame that is ever put on a link. */
