@@ -36,26 +36,32 @@ export function matcherOf(pattern: unknown): (name: string) => boolean {
   }
   if (!pattern.includes("*")) return (name) => name === pattern;
   const segments = pattern.split(SEPARATOR);
-  return (name) => matches(segments, 0, name.split(SEPARATOR), 0);
+  return (name) => matches(segments, name.split(SEPARATOR));
 }
 
-function matches(
-  pattern: readonly string[],
-  p: number,
-  name: readonly string[],
-  n: number,
-): boolean {
-  const segment = pattern[p];
-  if (segment === undefined) return n === name.length;
-  if (segment === "**") {
-    if (p === pattern.length - 1) return true;
-    for (let skip = n; skip <= name.length; skip++) {
-      if (matches(pattern, p + 1, name, skip)) return true;
+/** Only the last `**` is ever tried again, so that no name makes this slow. */
+function matches(pattern: readonly string[], name: readonly string[]): boolean {
+  let p = 0;
+  let n = 0;
+  let afterStars = -1;
+  let retryAt = 0;
+  while (n < name.length) {
+    const segment = pattern[p];
+    if (segment === "**") {
+      afterStars = ++p;
+      retryAt = n;
+    } else if (segment !== undefined && (segment === "*" || segment === name[n])) {
+      p++;
+      n++;
+    } else if (afterStars < 0) {
+      return false;
+    } else {
+      p = afterStars;
+      n = ++retryAt;
     }
-    return false;
   }
-  if (n >= name.length || (segment !== "*" && segment !== name[n])) return false;
-  return matches(pattern, p + 1, name, n + 1);
+  while (pattern[p] === "**") p++;
+  return p === pattern.length;
 }
 
 function show(value: unknown): string {
