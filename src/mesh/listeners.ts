@@ -70,6 +70,7 @@ export function iterate<T>(
       });
   const end = (): void => {
     ended = true;
+    signal?.removeEventListener("abort", end);
     unlisten();
     for (const reader of waiting.splice(0)) reader({ done: true, value: undefined });
   };
