@@ -3,6 +3,7 @@
 import { type Config, parseConfig } from "../core/config.ts";
 import type { MemberId } from "../core/machine.ts";
 import { META_BYTES_MAX } from "../core/wire/messages.ts";
+import { HearsayError } from "../errors.ts";
 import type { JoinOptions } from "./options.ts";
 import { encodeValue } from "./values.ts";
 
@@ -19,13 +20,18 @@ export interface Life {
   readonly node: boolean;
 }
 
-/** @throws RangeError for a parameter out of its range; HearsayError for `meta` that cannot be sent */
+/** @throws HearsayError `options:parameters`, or `value:…` for `meta` that cannot be sent */
 export function coreConfig(options: JoinOptions, life: Life): Config {
   const { name = "", role = "", parameters } = options;
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
   const meta = encodeValue(life.meta, META_BYTES_MAX);
-  return parseConfig(
-    { ...life, seed, name, role, meta, addresses: [] },
-    { ...(life.node && { linksTarget: NODE_LINKS_TARGET }), ...parameters },
-  );
+  try {
+    return parseConfig(
+      { ...life, seed, name, role, meta, addresses: [] },
+      { ...(life.node && { linksTarget: NODE_LINKS_TARGET }), ...parameters },
+    );
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HearsayError("options:parameters", error.message, { cause: error });
+  }
 }

@@ -9,6 +9,9 @@ import { type JoinOptions, parseOptions } from "./options.ts";
 
 const JOIN_TIMEOUT_MS = 15_000;
 
+/** Timers do not hold longer waits, 24 days: those last for ever. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export type Join = (options: string | JoinOptions) => Promise<Mesh>;
 
 /** The `join` of one platform. */
@@ -44,7 +47,7 @@ function settled(mesh: Mesh, options: JoinOptions): Promise<void> {
     ];
     const abort = (): void => finish(() => reject(signal?.reason));
     const timer =
-      joinTimeoutMs > 0
+      joinTimeoutMs > 0 && joinTimeoutMs <= TIMER_MS_MAX
         ? setTimeout(() => finish(() => reject(unreachable(mesh, joinTimeoutMs))), joinTimeoutMs)
         : undefined;
     const finish = (then: () => void): void => {

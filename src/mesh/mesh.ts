@@ -21,6 +21,7 @@ import { iterate, type ListenOptions, nextOf, type Unlisten } from "./listeners.
 import { leftBefore, leftMeanwhile, sendError, unknownPeer } from "./mesh-errors.ts";
 import {
   checkSeed,
+  checkTimeout,
   type Identity,
   type InviteOptions,
   type JoinOptions,
@@ -177,13 +178,14 @@ export class Mesh {
   send(to: string | Peer, name: string, data?: unknown, options: SendOptions = {}): Promise<void> {
     checkName(name);
     const value = this.#encode(data);
+    const { timeoutMs = SEND_TIMEOUT_MS } = options;
+    checkTimeout(timeoutMs);
     const peerId = typeof to === "string" ? to : to.id;
     const driver = this.#driver();
     const state = this.peers.get(peerId)?.state;
     if (state === undefined) return Promise.reject(unknownPeer(peerId));
     if (state === "down" || state === "left") return Promise.reject(sendError("gone"));
     const { id, promise } = this.#sent.open(options.signal);
-    const { timeoutMs = SEND_TIMEOUT_MS } = options;
     driver.command({ type: "send", id, to: peerId, name, value, timeoutMs });
     return promise;
   }

@@ -101,13 +101,41 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   checkText("cluster", options.cluster, 1);
   checkText("name", options.name ?? "", 0);
   checkText("role", options.role ?? "", 0);
-  for (const seed of options.seeds ?? []) checkSeed(seed);
-  const { identity, joinTimeoutMs = 0 } = options;
-  if (identity !== undefined && identity.secretKey?.length !== SECRET_KEY_BYTES) {
-    throw wrong("identity", `identity.secretKey must have ${SECRET_KEY_BYTES} bytes`);
-  }
+  const { seeds = [], identity, joinTimeoutMs = 0, backoff = {} } = options;
+  if (!Array.isArray(seeds)) throw wrong("seeds", 'seeds must be a list: ["ws://host:port"]');
+  for (const seed of seeds) checkSeed(seed);
+  if (identity !== undefined) checkIdentity(identity);
   if (!(joinTimeoutMs >= 0)) throw wrong("joinTimeoutMs", "joinTimeoutMs must be 0 or more");
+  for (const [name, ms] of Object.entries(backoff)) {
+    if (!(ms > 0)) throw wrong("backoff", `backoff.${name} must be more than 0 ms, and is ${ms}`);
+  }
+  checkMethods("transport", options.transport, ["connect", "close"]);
+  checkMethods("logger", options.logger, ["debug", "warn", "error"]);
+  checkMethods("signal", options.signal, ["throwIfAborted", "addEventListener"]);
   return options;
+}
+
+/** @throws HearsayError `options:timeoutMs` */
+export function checkTimeout(timeoutMs: number): void {
+  if (!(timeoutMs > 0)) throw wrong("timeoutMs", `timeoutMs must be above 0, and is ${timeoutMs}`);
+}
+
+function checkIdentity(identity: Identity): void {
+  const { secretKey, generation } = identity ?? {};
+  if (!(secretKey instanceof Uint8Array) || secretKey.length !== SECRET_KEY_BYTES) {
+    throw wrong("identity", `identity.secretKey must be a Uint8Array of ${SECRET_KEY_BYTES} bytes`);
+  }
+  if (!Number.isSafeInteger(generation) || generation < 0) {
+    throw wrong("identity", "identity.generation must be a whole number from 0 up");
+  }
+}
+
+function checkMethods(name: string, value: object | undefined, methods: readonly string[]): void {
+  if (value === undefined) return;
+  const missing = methods.filter(
+    (method) => typeof Reflect.get(Object(value), method) !== "function",
+  );
+  if (missing.length > 0) throw wrong(name, `${name} has no ${missing.join(", no ")}`);
 }
 
 /** The URL of a cluster's room at a signaling server. */
@@ -150,6 +178,8 @@ function checkText(name: string, value: unknown, lengthMin: number): void {
   if (typeof value !== "string" || value.length < lengthMin || value.length > LENGTH_MAX) {
     throw wrong(name, `${name} must be a text of ${lengthMin} to ${LENGTH_MAX} characters`);
   }
+  // Half of a surrogate pair has no place in a URL or on the wire.
+  if (/\p{Surrogate}/u.test(value)) throw wrong(name, `${name} must be well-formed text`);
 }
 
 function wrong(what: string, message: string): HearsayError {
