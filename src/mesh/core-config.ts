@@ -24,6 +24,10 @@ export interface Life {
 export function coreConfig(options: JoinOptions, life: Life): Config {
   const { name = "", role = "", parameters } = options;
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
+  for (const [parameter, value] of Object.entries(parameters ?? {})) {
+    if (typeof value === "number") continue;
+    throw new HearsayError("options:parameters", `${parameter} must be a number, and is ${value}`);
+  }
   const meta = encodeValue(life.meta, META_BYTES_MAX);
   try {
     return parseConfig(

@@ -21,6 +21,7 @@ export class Knowing {
 
   add(pattern: string, handler: KnowHandler, options?: ListenOptions): Unlisten {
     const matches = matcherOf(pattern);
+    if (typeof handler !== "function") throw new TypeError("a handler must be a function");
     const end = this.#listeners.add((peer, value, key) => {
       return matches(key) ? handler(peer, value, key) : undefined;
     }, options);
