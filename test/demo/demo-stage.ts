@@ -16,7 +16,7 @@ export const SCREENSHOTS = fileURLToPath(new URL("__screenshots__/", import.meta
 /** How long anything may take to show. */
 export const SOON = { timeout: 15_000, interval: 50 };
 
-export const DESK = { width: 1280, height: 800 };
+const DESK = { width: 1280, height: 800 };
 export const PHONE: BrowserContextOptions = {
   viewport: { width: 375, height: 760 },
   deviceScaleFactor: 2,
