@@ -1,5 +1,6 @@
-// A page that talks. With `npm start` running: npx esbuild examples/browser-minimal.ts --bundle --servedir=examples
-// --format=esm, and open http://localhost:8000/browser-minimal.html in two tabs.
+// A page that talks. With `npm start` running:
+//   npx esbuild examples/browser-minimal.ts --bundle --format=esm --outdir=examples --servedir=examples
+// Then open http://localhost:8000/browser-minimal.html in two tabs.
 import { join } from "hearsay";
 
 const mesh = await join("ws://localhost:8080/demo");
