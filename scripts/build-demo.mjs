@@ -1,6 +1,6 @@
 // Bundles the demo page into a folder that any web server can serve.
 //   node scripts/build-demo.mjs [FOLDER]      (default dist/demo)
-import { cp, mkdir, readFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -9,12 +9,16 @@ import { build } from "esbuild";
 
 const source = fileURLToPath(new URL("../web-demo/", import.meta.url));
 
+/** Chunks carry a hash of their content in their names: those of earlier builds stay behind. */
+const CHUNK = /-[A-Z0-9]{8}[.]js([.]map)?$/;
+
 /**
  * @param {string} outDir
  * @returns {Promise<{ file: string, bytes: number, gzipBytes: number }[]>} what was bundled, and its size
  */
 export async function buildDemo(outDir) {
   await mkdir(outDir, { recursive: true });
+  for (const file of await readdir(outDir)) if (CHUNK.test(file)) await rm(join(outDir, file));
   await build({
     entryPoints: [join(source, "main.ts"), join(source, "styles.css")],
     outdir: outDir,
@@ -22,6 +26,9 @@ export async function buildDemo(outDir) {
     minify: true,
     sourcemap: true,
     format: "esm",
+    // What only some pages need (cryptography where the platform has none) loads on first use.
+    splitting: true,
+    chunkNames: "[name]-[hash]",
     platform: "browser",
     target: ["es2022", "chrome111", "firefox113", "safari16.4"],
     logLevel: "warning",

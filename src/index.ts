@@ -9,7 +9,14 @@ export type { Join } from "./mesh/join.ts";
 export type { KnowHandler } from "./mesh/knowing.ts";
 export type { ListenOptions, Unlisten } from "./mesh/listeners.ts";
 export type { Mesh } from "./mesh/mesh.ts";
-export type { Identity, InviteOptions, JoinOptions, Logger, SendOptions } from "./mesh/options.ts";
+export type {
+  Description,
+  Identity,
+  InviteOptions,
+  JoinOptions,
+  Logger,
+  SendOptions,
+} from "./mesh/options.ts";
 export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
 export type { MeshStats } from "./mesh/stats.ts";
 export type { IceServer } from "./runtime/host.ts";

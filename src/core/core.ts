@@ -238,7 +238,10 @@ export class Core implements Machine {
 
   #onMessage(from: MemberId, message: Message): void {
     const now = this.#now;
-    if (message.type !== "ping") this.#membership.detector.onFrame(from, now);
+    // Probes and their answers say more than that the other end lives: the membership reads them.
+    if (message.type !== "ping" && message.type !== "ack") {
+      this.#membership.detector.onFrame(from, now);
+    }
     switch (message.type) {
       case "ping":
         return this.#membership.onPing(from, message, now);

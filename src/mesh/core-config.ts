@@ -15,6 +15,8 @@ export interface Life {
   readonly id: MemberId;
   readonly generation: number;
   readonly clusterHash: number;
+  readonly name: string;
+  readonly role: string;
   readonly meta: unknown;
   readonly slowOfferer: boolean;
   readonly node: boolean;
@@ -22,7 +24,7 @@ export interface Life {
 
 /** @throws HearsayError `options:parameters`, or `value:…` for `meta` that cannot be sent */
 export function coreConfig(options: JoinOptions, life: Life): Config {
-  const { name = "", role = "", parameters } = options;
+  const { parameters } = options;
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
   for (const [parameter, value] of Object.entries(parameters ?? {})) {
     if (typeof value === "number") continue;
@@ -31,7 +33,7 @@ export function coreConfig(options: JoinOptions, life: Life): Config {
   const meta = encodeValue(life.meta, META_BYTES_MAX);
   try {
     return parseConfig(
-      { ...life, seed, name, role, meta, addresses: [] },
+      { ...life, seed, meta, addresses: [] },
       { ...(life.node && { linksTarget: NODE_LINKS_TARGET }), ...parameters },
     );
   } catch (error) {

@@ -20,8 +20,10 @@ import { type KnowHandler, Knowing } from "./knowing.ts";
 import { iterate, type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
 import { leftBefore, leftMeanwhile, sendError, unknownPeer } from "./mesh-errors.ts";
 import {
+  checkDescription,
   checkSeed,
   checkTimeout,
+  type Description,
   type Identity,
   type InviteOptions,
   type JoinOptions,
@@ -57,7 +59,7 @@ export class Mesh {
   readonly #said: Answers = pendingAnswers();
   readonly #sent: Answers = pendingAnswers();
   readonly #seedUrls: Set<string>;
-  #meta: unknown;
+  #about: Required<Description>;
   #generation: number;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
@@ -65,7 +67,8 @@ export class Mesh {
   #life = 0;
   #self: PeerObject;
   #endHost: (() => void)[] = [];
-  #health: Health["state"] = "left";
+  /** The last words of `health` that were told. */
+  #health = "";
   #unreadable = 0;
 
   /** @internal Use `join`. */
@@ -75,7 +78,8 @@ export class Mesh {
     this.#keys = keys;
     this.#generation = options.identity?.generation ?? 0;
     this.#clusterHash = clusterHash;
-    this.#meta = options.meta;
+    const { name = "", role = "", meta } = options;
+    this.#about = { name, role, meta };
     this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
     this.#events = new Emitter(options.logger);
     this.#hearing = new Hearing(this.#events.report);
@@ -271,12 +275,17 @@ export class Mesh {
     return this.#knowing.add(pattern, handler as KnowHandler, options);
   }
 
-  /** Changes what others see of this member: `meta`. */
+  /** Changes what others see of this member; what is left out stays. */
+  describe(change: Description): void {
+    const about = { ...this.#about, ...change };
+    checkDescription(about);
+    const meta = encodeValue(about.meta, META_BYTES_MAX);
+    this.#driver().command({ type: "describe", about: { ...about, meta } });
+    this.#about = about;
+  }
+
   setMeta(meta: unknown): void {
-    const bytes = encodeValue(meta, META_BYTES_MAX);
-    this.#meta = meta;
-    const { name, role } = this.#names();
-    this.#driver().command({ type: "describe", about: { name, role, meta: bytes } });
+    this.describe({ meta });
   }
 
   /**
@@ -345,15 +354,10 @@ export class Mesh {
       id: this.#keys.id,
       generation: this.#generation,
       clusterHash: this.#clusterHash,
-      meta: this.#meta,
+      ...this.#about,
       slowOfferer: transport.slowOfferer,
       node: this.#host.node,
     });
-  }
-
-  #names(): { name: string; role: string } {
-    const { name = "", role = "" } = this.#options;
-    return { name, role };
   }
 
   #stop(sayGoodbye: boolean): void {
@@ -482,8 +486,8 @@ export class Mesh {
       id: this.#keys.id,
       generation: this.#generation,
       state: "alive",
-      ...this.#names(),
-      meta: encodeValue(this.#meta, META_BYTES_MAX),
+      ...this.#about,
+      meta: encodeValue(this.#about.meta, META_BYTES_MAX),
       node: this.#host.node,
       addresses: [],
       neighbours: [],

@@ -50,6 +50,13 @@ export interface InviteOptions {
   readonly lifeMs?: number;
 }
 
+/** What a member says about itself: see `JoinOptions`. */
+export interface Description {
+  readonly name?: string;
+  readonly role?: string;
+  readonly meta?: unknown;
+}
+
 /** Who a member is. Keep the secret key secret: who has it can be this member. */
 export interface Identity {
   /** 32 bytes, Ed25519. */
@@ -99,8 +106,7 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
     }
   }
   checkText("cluster", options.cluster, 1);
-  checkText("name", options.name ?? "", 0);
-  checkText("role", options.role ?? "", 0);
+  checkDescription(options);
   const { seeds = [], identity, joinTimeoutMs = 0, backoff = {} } = options;
   if (!Array.isArray(seeds)) throw wrong("seeds", 'seeds must be a list: ["ws://host:port"]');
   for (const seed of seeds) checkSeed(seed);
@@ -172,6 +178,12 @@ function decode(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** @throws HearsayError `options:name`, `options:role` */
+export function checkDescription({ name = "", role = "" }: Description): void {
+  checkText("name", name, 0);
+  checkText("role", role, 0);
 }
 
 function checkText(name: string, value: unknown, lengthMin: number): void {

@@ -29,6 +29,7 @@ class SeedConnection implements Seed {
   readonly url: string;
   readonly client: SignalingClient;
   reason: string | undefined;
+  readonly #changed: () => void;
 
   constructor(url: string, id: SeedId, options: SeedsOptions) {
     this.url = url;
@@ -36,6 +37,7 @@ class SeedConnection implements Seed {
       this.reason = reason;
       options.onSeed(this);
     };
+    this.#changed = () => options.onSeed(this);
     const seedUp = (introduced: readonly string[]): void =>
       options.input({ type: "seedUp", seed: id, introduced });
     this.client = signalingClient({
@@ -69,6 +71,7 @@ class SeedConnection implements Seed {
 
   resume(): void {
     this.client.resume();
+    this.#changed();
   }
 }
 

@@ -358,8 +358,10 @@ export class Membership {
     if (this.#lost.delete(peer)) this.#deadlines.clear(`lost:${peer}`);
   }
 
+  /** A first link is announced at once: until then nobody finds a way to us. */
   #announceSoon(now: number): void {
-    this.#deadlines.ensure("neighbours", now + this.#config.announceDelayMs);
+    const delayMs = this.table.own.neighbours.length === 0 ? 0 : this.#config.announceDelayMs;
+    this.#deadlines.ensure("neighbours", now + delayMs);
   }
 
   #spreadOwn(): void {

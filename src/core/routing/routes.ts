@@ -64,8 +64,14 @@ export class Routes {
     const cameFrom = new Map<MemberId, MemberId>();
     let frontier: readonly MemberId[] = this.#links();
     for (const id of frontier) cameFrom.set(id, own);
+    // A newcomer's own list comes sooner than those of its neighbours: either end of a link is believed.
+    const doors = (this.#table.get(to)?.record.neighbours ?? []).filter(
+      (id) => id !== own && !this.#broken.has(`${id}>${to}`),
+    );
     for (let hops = 1; hops <= HOPS_MAX && frontier.length > 0; hops++) {
       if (cameFrom.has(to)) return walkBack(cameFrom, own, to);
+      const door = hops < HOPS_MAX ? doors.find((id) => cameFrom.has(id)) : undefined;
+      if (door !== undefined) return [...walkBack(cameFrom, own, door), to];
       const next: MemberId[] = [];
       for (const id of frontier) {
         for (const neighbour of this.#table.get(id)?.record.neighbours ?? []) {

@@ -75,6 +75,8 @@ describe("options that are wrong", () => {
       id: "00".repeat(16),
       generation: 1,
       clusterHash: 1,
+      name: "",
+      role: "",
       meta: undefined,
       slowOfferer: false,
       node: true,
