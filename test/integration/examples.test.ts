@@ -13,7 +13,7 @@ import { startServer } from "./signaling-support.ts";
 
 /** `npx tsx examples/…` in a checkout that was not built: `hearsay` is the source. */
 function example(name: string, ...args: string[]): Program {
-  const env = { TSX_TSCONFIG_PATH: "examples/tsconfig.json" };
+  const env = { TSX_TSCONFIG_PATH: "test/integration/examples.tsconfig.json" };
   return runNode(["--import", "tsx", `examples/${name}.ts`, ...args], env);
 }
 
