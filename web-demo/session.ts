@@ -36,7 +36,7 @@ export async function openSession(settings: Settings, invited: boolean): Promise
   const mesh = await join({ cluster: settings.cluster, name: profile.name, meta: profile });
   const describe = (changed: Partial<Profile>): void => {
     profile = { ...profile, ...changed };
-    mesh.setMeta(profile);
+    mesh.describe({ name: profile.name, meta: profile });
   };
   /** Of two with one colour the later one takes another; who tells no time, as a Node process, keeps its own. */
   const settleColour = (): void => {

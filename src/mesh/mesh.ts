@@ -284,10 +284,6 @@ export class Mesh {
     this.#about = about;
   }
 
-  setMeta(meta: unknown): void {
-    this.describe({ meta });
-  }
-
   /**
    * Invites a newcomer without any server: carry `text` to it, its reply back to `complete`.
    */

@@ -78,9 +78,9 @@ export class DirectMessages {
   /** Whether this message of `from` is new; a repetition is only acknowledged again. */
   isNew(from: MemberId, generation: number, sequence: number): boolean {
     const sender = `${from}:${generation}`;
-    const window = this.#seen.get(sender) ?? new SeenWindow();
-    this.#seen.set(sender, window);
-    return window.add(sequence);
+    const seen = this.#seen.get(sender) ?? new SeenWindow();
+    this.#seen.set(sender, seen);
+    return seen.add(sequence);
   }
 
   /** A way to somebody may have opened or closed: what waits is tried at once. */

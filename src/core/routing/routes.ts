@@ -66,7 +66,7 @@ export class Routes {
     for (const id of frontier) cameFrom.set(id, own);
     // A newcomer's own list comes sooner than those of its neighbours: either end of a link is believed.
     const doors = (this.#table.get(to)?.record.neighbours ?? []).filter(
-      (id) => id !== own && !this.#broken.has(`${id}>${to}`),
+      (id) => id !== own && this.#table.isLive(to) && !this.#broken.has(`${id}>${to}`),
     );
     for (let hops = 1; hops <= HOPS_MAX && frontier.length > 0; hops++) {
       if (cameFrom.has(to)) return walkBack(cameFrom, own, to);

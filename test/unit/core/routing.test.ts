@@ -101,6 +101,8 @@ describe("routes", () => {
     chain(3);
     expect(path(3)).toEqual([2, 3]);
     announce({ 2: [1] });
+    expect(path(3), "either end of a link is believed").toEqual([2, 3]);
+    announce({ 3: [] });
     expect(path(3)).toBeUndefined();
     links = [m(3)];
     routes.changed();
@@ -121,7 +123,11 @@ describe("routes", () => {
         const lists: Record<number, number[]> = Object.fromEntries(
           Array.from({ length: 14 }, (_, i) => [i + 1, [] as number[]]),
         );
-        for (const [a, b] of edges) if (a !== b && !lists[a]?.includes(b)) lists[a]?.push(b);
+        for (const [a, b] of edges) {
+          if (a === b || lists[a]?.includes(b)) continue;
+          lists[a]?.push(b);
+          lists[b]?.push(a);
+        }
         announce(lists);
         const distance = new Map([[1, 0]]);
         for (const n of distance.keys()) {
