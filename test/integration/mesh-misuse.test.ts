@@ -3,14 +3,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { join, MemoryNetwork, type Mesh } from "../../src/index.node.ts";
-import {
-  allLinked,
-  Cluster,
-  isLinked,
-  joinInMemory,
-  noted,
-  until,
-} from "../support/memory-mesh.ts";
+import { allLinked, Cluster, isLinked, joinInMemory, until } from "../support/memory-mesh.ts";
 
 const coded = (code: string) => expect.objectContaining({ name: "HearsayError", code });
 
@@ -82,7 +75,7 @@ describe("values", () => {
       () => mesh.say("name", value),
       () => mesh.set("name", value),
       () => mesh.send("x", "name", value),
-      () => mesh.setMeta(value),
+      () => mesh.describe({ meta: value }),
     ]) {
       expect(act).toThrow(coded("value:unsupported"));
     }
@@ -96,7 +89,7 @@ describe("values", () => {
     });
     expect(() => mesh.say("name", new Uint8Array(1_000))).toThrow(/1003 bytes and may have 1000/);
     expect(() => mesh.set("name", "x".repeat(1_000))).toThrow(coded("value:too-large"));
-    expect(() => mesh.setMeta("x".repeat(1_024))).toThrow(coded("value:too-large"));
+    expect(() => mesh.describe({ meta: "x".repeat(1_024) })).toThrow(coded("value:too-large"));
     await mesh.say("name", new Uint8Array(990));
   });
 
@@ -157,7 +150,7 @@ describe("handlers that throw", () => {
     other.on("peer:update", bad("update"));
     for (const i of [1, 2]) await mesh.say("hello", i);
     mesh.set("key", 1);
-    mesh.setMeta("new");
+    mesh.describe({ meta: "new" });
     await until([other], "all reported", () => errors.length >= 6);
     expect(heard).toEqual([1, 2]);
     const messages = errors.map((error) => (error as Error).message);
@@ -214,7 +207,7 @@ describe("a mesh that was left", () => {
       () => mesh.set("a", 1),
       () => mesh.delete("a"),
       () => mesh.send(other.self.id, "a"),
-      () => mesh.setMeta(1),
+      () => mesh.describe({ meta: 1 }),
       () => mesh.stats(),
     ]) {
       expect(act).toThrow(coded("mesh:left"));

@@ -1,0 +1,258 @@
+// A member that means harm, on a real link with a mesh: its frames are counted and change nothing, and nobody falls.
+import { describe, expect, test } from "vitest";
+import { Rng } from "../../src/core/lib/rng.ts";
+import type { Message } from "../../src/core/wire/messages.ts";
+import { MemoryNetwork, type Mesh } from "../../src/index.node.ts";
+import { hashOfCluster } from "../../src/session/identity.ts";
+import {
+  parseInvitation,
+  parseReply,
+  writeInvitation,
+  writeReply,
+} from "../../src/signaling/invitation.ts";
+import { Intruder } from "../support/intruder.ts";
+import { allLinked, isLinked, joinInMemory, noted, until } from "../support/memory-mesh.ts";
+
+/** Two members that go on talking, to see that nothing disturbs them, on a network that an intruder is on too. */
+async function scene() {
+  const network = new MemoryNetwork();
+  const [host, bystander] = await Promise.all(
+    ["host", "bystander"].map((name) => joinInMemory(network, { cluster: "c", name })),
+  );
+  const [one, other] = [host as Mesh, bystander as Mesh];
+  const invitation = await one.invite();
+  const accepted = await other.acceptInvite(invitation.text);
+  await invitation.complete(accepted.text);
+  await allLinked([one, other]);
+  let count = 0;
+  const talk = async () => {
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const heard = to.hearOnce("talk");
+      await from.say("talk", ++count);
+      expect((await heard).data).toBe(count);
+    }
+  };
+  return { network, host: one, bystander: other, talk };
+}
+
+describe("row 44: a link with a stranger", () => {
+  test.each<[string, (intruder: Intruder) => Promise<Uint8Array>, string]>([
+    [
+      "of another cluster",
+      async (intruder) => intruder.frame(intruder.hello(), await hashOfCluster("other")),
+      "cluster",
+    ],
+    [
+      "of another major version",
+      async (intruder) => {
+        const frame = intruder.frame(intruder.hello());
+        frame[0] = 2;
+        return frame;
+      },
+      "version",
+    ],
+    ["that speaks nonsense", async () => new Uint8Array([1, 2, 3]), "malformed"],
+    ["that says nothing at all in its frame", async () => new Uint8Array(), "malformed"],
+  ])("%s is refused with a clear event", async (_, greeting, reason) => {
+    const { network, host, talk } = await scene();
+    const refused: string[] = [];
+    host.on("refused", (why) => refused.push(why));
+    const notes = noted(host, ["peer:join", "link:up", "link:down"]);
+    const intruder = await Intruder.at(host, network);
+    intruder.end.send("reliable", await greeting(intruder));
+    await intruder.end.closed();
+    expect(refused).toEqual([reason]);
+    expect(notes).toEqual([]);
+    expect(host.stats().rejected).toMatchObject({ [reason]: 1 });
+    expect(host.peers.get(intruder.id)).toBeUndefined();
+    await talk();
+  });
+
+  test("that is a whole mesh of another cluster, and texts forged to bring them together", async () => {
+    const network = new MemoryNetwork();
+    const ours = await joinInMemory(network, { cluster: "ours" });
+    const theirs = await joinInMemory(network, { cluster: "theirs" });
+    const [ourHash, theirHash] = await Promise.all([
+      hashOfCluster("ours"),
+      hashOfCluster("theirs"),
+    ]);
+    const refused = [ours, theirs].map((mesh) => mesh.once("refused"));
+    const notes = [ours, theirs].map((mesh) => noted(mesh, ["peer:join", "link:up", "online"]));
+
+    const invitation = await ours.invite();
+    await expect(theirs.acceptInvite(invitation.text)).rejects.toMatchObject({
+      code: "invite:cluster",
+    });
+    const invited = parseInvitation(invitation.text, ourHash, Date.now());
+    if (!invited.ok) throw new Error(invited.flaw);
+    const { nonce, psk } = invited.value;
+    const forged = writeInvitation({ ...invited.value, clusterHash: theirHash });
+    const accepted = await theirs.acceptInvite(forged);
+    const reply = await parseReply(accepted.text, { clusterHash: theirHash, nonce, psk });
+    if (!reply.ok) throw new Error(reply.flaw);
+    await invitation.complete(await writeReply({ ...reply.value, clusterHash: ourHash }, psk));
+
+    expect(await Promise.all(refused)).toEqual([["cluster"], ["cluster"]]);
+    await until([ours, theirs], "both alone", () =>
+      [ours, theirs].every(({ health }) => health.linkCount === 0),
+    );
+    expect(notes).toEqual([[], []]);
+    expect([...ours.peers.all, ...theirs.peers.all]).toEqual([]);
+  });
+});
+
+describe("a member that sends garbage", () => {
+  /** One of each kind, as an honest member would send it. */
+  function samples(intruder: Intruder, host: Mesh): Message[] {
+    const { id } = intruder;
+    const to = host.self.id;
+    const payloadId = { origin: id, generation: 1, sequence: 1 };
+    const fingerprints = { membersHigh: 1, membersLow: 2, stateHigh: 3, stateLow: 4 };
+    const value = new Uint8Array([1, 2, 3]);
+    const inner = { type: "direct", generation: 1, sequence: 1, name: "x", value } as const;
+    return [
+      intruder.hello(),
+      { type: "ping", sequence: 1, echo: 0, mayFreeze: false, fingerprints },
+      { type: "ack", sequence: 1, mayFreeze: false, fingerprints },
+      { type: "members", updates: [{ type: "record", ...intruder.record() }] },
+      { type: "memberDigest", entries: [], answer: true },
+      { type: "stateDigest", entries: [{ owner: to, generation: 1, maxVersion: 9 }], answer: true },
+      {
+        type: "stateDelta",
+        owner: id,
+        generation: 1,
+        from: 0,
+        to: 1,
+        entries: [{ key: "k", version: 1, value }],
+      },
+      { type: "routed", from: id, path: [to], inner },
+      { type: "noRoute", from: to, to: id, brokenAt: id, hops: 8 },
+      { type: "local", inner },
+      { type: "payload", id: payloadId, hop: 0, name: "x", value },
+      { type: "iHave", ids: [payloadId] },
+      { type: "graft", ids: [payloadId] },
+      { type: "prune", origin: to },
+      { type: "baselines", ids: [payloadId] },
+      { type: "fragment", message: 0, index: 0, count: 2, bytes: value },
+    ];
+  }
+
+  /** Changes, cuts, lengthens or repeats bytes here and there. */
+  function spoil(frame: Uint8Array, rng: Rng): Uint8Array {
+    const pick = (below: number) => Math.floor(rng.float() * below);
+    switch (pick(4)) {
+      case 0:
+        return frame.subarray(0, pick(frame.length));
+      case 1: {
+        const longer = new Uint8Array(frame.length + 1 + pick(40));
+        longer.set(frame);
+        return longer;
+      }
+      default: {
+        const spoilt = frame.slice();
+        // Mostly behind the version and the cluster, which are looked at first.
+        for (let i = 0; i <= pick(4); i++) {
+          const at = rng.float() < 0.95 ? 5 + pick(frame.length - 5) : pick(5);
+          spoilt[at] = pick(256);
+        }
+        return spoilt;
+      }
+    }
+  }
+
+  test("by the thousand is counted, and the others go on", async () => {
+    const { network, host, bystander, talk } = await scene();
+    const frames: Uint8Array[] = [];
+    let intruder: Intruder | undefined;
+    const rng = Rng.fromSeed(20_260_101);
+    let links = 0;
+    for (let i = 0; i < 10_000; i++) {
+      // What cannot be trusted any more was cut off: it comes back, as such a one would.
+      if (intruder === undefined || intruder.end.closes.length > 0) {
+        const entered: Intruder = await Intruder.at(host, network);
+        entered.end.send("reliable", entered.frame(entered.hello()));
+        await entered.end.until("the host's greeting", () => entered.end.frames.length > 0);
+        frames.push(...samples(entered, host).map((message) => entered.frame(message)));
+        frames.push(...entered.end.frames.map(({ bytes }) => bytes));
+        frames.splice(0, Math.max(0, frames.length - 200));
+        intruder = entered;
+        links++;
+      }
+      const original = frames[Math.floor(rng.float() * frames.length)] as Uint8Array;
+      const random = Uint8Array.from(
+        { length: Math.floor(rng.float() * 200) },
+        () => rng.float() * 256,
+      );
+      const frame = rng.float() < 0.1 ? random : spoil(original, rng);
+      const lane = frame.length <= 1_100 && rng.float() < 0.3 ? "datagram" : "reliable";
+      intruder.end.send(lane, frame);
+      // Frames of one turn arrive after it, and what they cause is seen then.
+      if (i % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (i % 500 === 0) await talk();
+    }
+    await talk();
+    const { rejected } = host.stats();
+    expect(rejected.malformed).toBeGreaterThan(3_000);
+    expect(rejected.cluster).toBeGreaterThan(10);
+    expect(rejected.version).toBeGreaterThan(10);
+    expect(links).toBeGreaterThan(1);
+    expect(isLinked(host, bystander.self)).toBe(true);
+    expect(host.self.name).toBe("host");
+    intruder?.end.close();
+  });
+
+  test("of the largest size, or in floods, changes nothing", async () => {
+    const { network, host, talk } = await scene();
+    const intruder = await Intruder.at(host, network);
+    intruder.end.send("reliable", intruder.frame(intruder.hello()));
+    await until([host], "the intruder is in", () => isLinked(host, { id: intruder.id }));
+    intruder.end.send("reliable", new Uint8Array(65_536));
+    const ping = intruder.frame({
+      type: "ping",
+      sequence: 1,
+      echo: 0,
+      mayFreeze: false,
+      fingerprints: { membersHigh: 1, membersLow: 1, stateHigh: 1, stateLow: 1 },
+    });
+    const before = intruder.end.link.stats().receivedBytes;
+    for (let i = 0; i < 5_000; i++) intruder.end.send("datagram", ping);
+    await talk();
+    const { receivedBytes, sentBytes } = intruder.end.link.stats();
+    // Nobody gets more out of a member than three times what it puts in.
+    expect(receivedBytes - before).toBeLessThan(3 * sentBytes);
+    intruder.end.close();
+    await until([host], "the intruder is gone", () => !isLinked(host, { id: intruder.id }));
+    await talk();
+  });
+
+  test("in values is not told to the application, and counted", async () => {
+    const { network, host } = await scene();
+    const heard: unknown[] = [];
+    host.hear("**", (data) => heard.push(data));
+    const intruder = await Intruder.at(host, network);
+    intruder.end.send("reliable", intruder.frame(intruder.hello()));
+    await until([host], "the intruder is in", () => isLinked(host, { id: intruder.id }));
+    const values = [
+      [0xc1],
+      [0xdd, 0xff, 0xff, 0xff, 0xff],
+      [0x81, 0xa9, ...new TextEncoder().encode("__proto__"), 0x01],
+      [0xc6, 0x7f, 0xff, 0xff, 0xff],
+    ];
+    for (const [i, value] of [...values, [0x07]].entries()) {
+      const message = {
+        id: { origin: intruder.id, generation: 1, sequence: i + 1 },
+        hop: 0,
+        name: "x",
+      };
+      const frame = intruder.frame({ type: "payload", ...message, value: Uint8Array.from(value) });
+      intruder.end.send("reliable", frame);
+    }
+    await until([host], "the one that is a value", () => heard.length > 0);
+    expect(heard).toEqual([7]);
+    expect(host.stats().unreadable).toBe(values.length);
+    expect(Object.keys(Object.prototype)).toEqual([]);
+  });
+});
