@@ -261,7 +261,7 @@ describe("row 16: peer events", () => {
     const cluster = await Cluster.start();
     const [mesh, other] = (await cluster.joinMany(2)) as [Mesh, Mesh];
     await allLinked([mesh, other]);
-    other.setMeta({ mood: "good" });
+    other.describe({ meta: { mood: "good" } });
     const isGood = () => JSON.stringify(mesh.peers.live[0]?.meta) === '{"mood":"good"}';
     await until([mesh], "the new meta", isGood);
   });
