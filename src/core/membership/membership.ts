@@ -79,8 +79,9 @@ export class Membership {
     this.#settleLost(peer);
     this.detector.add(peer, now);
     this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
-    this.#takeRecord(record, peer, now);
+    // First the announcement, then what the news of the member leads to.
     this.#announceSoon(now);
+    this.#takeRecord(record, peer, now);
     this.#out.send(peer, { type: "memberDigest", entries: this.table.digest(), answer: true });
     const opinions = this.#suspicions.opinions();
     if (opinions.length > 0) {
@@ -170,6 +171,8 @@ export class Membership {
       return;
     }
     this.describe({ neighbours }, now);
+    // Before anything else of this step: who is asked next must know the way back.
+    this.flush();
   }
 
   /**

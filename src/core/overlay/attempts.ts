@@ -124,8 +124,9 @@ export class Attempts {
       now,
     );
     const flags = this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
-    this.#out.carry(from, { type: "linkAccept", attempt: request.attempt, flags }, seed);
-    this.#connect(attempt, request.flags, now);
+    const accept: Inner = { type: "linkAccept", attempt: request.attempt, flags };
+    if (this.#out.carry(from, accept, seed)) this.#connect(attempt, request.flags, now);
+    else this.#fail(attempt, "no way to answer", now);
   }
 
   onAccept(from: MemberId, wireId: number, flags: number, now: number): void {
