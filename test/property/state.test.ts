@@ -46,7 +46,8 @@ class Replica {
     const history = this.history.get(key) ?? [];
     if (KEYS.includes(key)) this.history.set(key, history);
     history.push({ version: this.version, write });
-    expect([delta.from, delta.to]).toEqual([this.version - 1, this.version]);
+    if (delta.from !== this.version - 1 || delta.to !== this.version)
+      expect.fail("a version left out");
     if (write === undefined) this.view.delete(`${this.id} ${key}`);
     else this.view.set(`${this.id} ${key}`, write);
     return delta;
@@ -74,9 +75,9 @@ class Replica {
       return;
     }
     const write = new DataView(value.buffer, value.byteOffset).getUint32(0);
-    expect(write, "a version never goes back and no deleted key returns").toBeGreaterThan(
-      this.seen.get(place) ?? 0,
-    );
+    if (write <= (this.seen.get(place) ?? 0)) {
+      expect.fail(`${place} went back to ${write}, or returned after it was deleted`);
+    }
     this.seen.set(place, write);
     this.view.set(place, write);
   }
@@ -117,7 +118,7 @@ const step = fc.oneof(
       do: fc.constant("set" as const),
       at: replica,
       key: fc.constantFrom(...KEYS),
-      length: fc.constantFrom(4, 40_000),
+      length: fc.constantFrom(4, 4, 4, 40_000),
     }),
   },
   {
@@ -201,7 +202,7 @@ class World {
 
 test("scuttlebutt holds after every step, and a full exchange makes all equal", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40, size: "max" }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 30, size: "max" }), (steps) => {
       const world = new World();
       for (const one of steps) {
         world.perform(one);
@@ -219,6 +220,6 @@ test("scuttlebutt holds after every step, and a full exchange makes all equal", 
       }));
       for (const other of others) expect(other).toEqual(first);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });

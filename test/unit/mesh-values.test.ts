@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { ExtData, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -63,7 +64,7 @@ describe("values", () => {
       fc.property(value, (value) => {
         expect(roundTrip(value)).toEqual(value);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -125,7 +126,9 @@ describe("bytes from outside", () => {
         Object.fromEntries(Array.from({ length }, (_, i) => [`k${i}`, i])),
       ),
     ];
-    for (const value of kinds) expect(roundTripOf(encode(value))).toEqual(value);
+    for (const value of kinds) {
+      expect(isDeepStrictEqual(roundTripOf(encode(value)), value)).toBe(true);
+    }
     for (const length of [1, 2, 4, 8, 16, 17, 255, 256, 65_536]) {
       const bytes = encode(new ExtData(5, new Uint8Array(length)));
       expect(decodeValue(bytes).ok).toBe(true);
@@ -140,7 +143,7 @@ describe("bytes from outside", () => {
         const decoded = decodeValue(bytes);
         if (!decoded.ok) expect(decoded.reason).not.toBe("");
       }),
-      { numRuns: 20_000 },
+      { numRuns: 5_000 },
     );
   });
 

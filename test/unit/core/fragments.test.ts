@@ -50,7 +50,8 @@ describe("a message of any size arrives whole, in frames that are never too larg
           FRAME_BYTES_MAX,
         );
         if (size <= FRAME_BYTES_MAX) {
-          expect(frames).toEqual([bytes]);
+          expect(frames.length).toBe(1);
+          expect(Buffer.compare(frames[0] as Uint8Array, bytes)).toBe(0);
           return;
         }
         const assembly = new Assembly();
@@ -58,7 +59,7 @@ describe("a message of any size arrives whole, in frames that are never too larg
         expect(results.slice(0, -1).every((result) => result === "more")).toBe(true);
         expect(Buffer.compare(results.at(-1) as Uint8Array, bytes)).toBe(0);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

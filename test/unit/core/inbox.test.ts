@@ -94,6 +94,15 @@ describe("gaps", () => {
     expect(skip(4_000)).toEqual([3, 3, 4]);
   });
 
+  test("what is missed behind one that was filled is missed from then on", () => {
+    add(2, 0);
+    add(4, 0);
+    expect(add(1, 1_500)).toEqual([1, 2]);
+    expect(inbox.missingSince).toBe(1_500);
+    expect(skip(3_499)).toBeUndefined();
+    expect(skip(3_500)).toEqual([3, 3, 4]);
+  });
+
   test("filled in time are none", () => {
     add(2, 0);
     add(1, 1_999);

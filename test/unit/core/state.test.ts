@@ -115,6 +115,18 @@ describe("deltas", () => {
     expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
   });
 
+  test("what a whole state left out was deleted, and no older delta brings it back", () => {
+    const old = written(a.write("k", value(1)));
+    const { generation } = old;
+    b.apply({ ...old, from: 0, to: 4, entries: [] });
+    const entries = [
+      { key: "k", version: 3, value: value(3) },
+      { key: "l", version: 5, value: value(5) },
+    ];
+    const shown = b.apply({ type: "stateDelta", owner: A, generation, from: 2, to: 5, entries });
+    expect(shown).toEqual([{ owner: A, key: "l", value: value(5) }]);
+  });
+
   test("owners that nobody knows, and our own state, are refused", () => {
     const stranger = new StateStore(configOf({}, { id: memberId(77) }));
     expect(b.apply(written(stranger.write("k", value(1))))).toBeUndefined();

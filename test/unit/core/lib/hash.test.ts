@@ -59,10 +59,10 @@ test("any difference shows in both halves, also one above 32 bits and one that o
   for (const half of [0, 1]) expect(new Set(hashes.map((hash) => hash[half])).size).toBe(9);
 });
 
-test("a hundred thousand members have a hundred thousand fingerprints", () => {
+test("twenty thousand members have twenty thousand fingerprints", () => {
   const seen = new Set<string>();
-  for (let i = 0; i < 100_000; i++) {
+  for (let i = 0; i < 20_000; i++) {
     seen.add(hashOf([[i.toString(16).padStart(32, "0"), 1, i % 7, 0, 0]]));
   }
-  expect(seen.size).toBe(100_000);
+  expect(seen.size).toBe(20_000);
 });

@@ -101,6 +101,18 @@ describe("ranges", () => {
     );
   });
 
+  test("every pair of items is sampled about equally often, in both orders", () => {
+    const rng = Rng.fromSeed(7);
+    const counts = new Map<string, number>();
+    for (let i = 0; i < 12_000; i++) {
+      const pair = rng.sample(["a", "b", "c", "d"], 2).join("");
+      counts.set(pair, (counts.get(pair) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(12);
+    // Five standard deviations.
+    for (const count of counts.values()) expect(Math.abs(count - 1_000)).toBeLessThan(152);
+  });
+
   test("every item may come first in a sample, and be the pick", () => {
     const rng = Rng.fromSeed(6);
     const items = ["a", "b", "c", "d"];
