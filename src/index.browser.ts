@@ -2,7 +2,6 @@
 
 import { type Join, joinOn } from "./mesh/join.ts";
 import type { Host } from "./runtime/host.ts";
-import { webrtcTransport } from "./transport/webrtc.ts";
 
 export * from "./index.ts";
 
@@ -11,11 +10,14 @@ const host: Host = {
   get WebSocket() {
     return globalThis.WebSocket;
   },
-  defaultTransport: async ({ iceServers, iceTransportPolicy }) =>
-    webrtcTransport({
+  // Loaded when it is needed, as simple-peer is: who brings a transport of their own does not pay for it.
+  async defaultTransport({ iceServers, iceTransportPolicy }) {
+    const { webrtcTransport } = await import("./transport/webrtc.ts");
+    return webrtcTransport({
       ...(iceServers !== undefined && { iceServers }),
       ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
-    }),
+    });
+  },
   onEnding(ending) {
     globalThis.addEventListener?.("pagehide", ending);
     return () => globalThis.removeEventListener?.("pagehide", ending);

@@ -1,6 +1,6 @@
 /** A broken invariant is our bug, never the user's input: it throws, and the message says what was believed. */
 
-export class InvariantError extends Error {
+class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
 
