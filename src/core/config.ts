@@ -72,8 +72,12 @@ export const PARAMETERS = {
   /** Neighbours whose fingerprints differ compare digests at most so often. Guess, unmeasured. */
   repairPeriodMs: { default: 1_000, min: 50, max: 60_000 },
 
-  /** Bulk on a link that the transport has not taken yet: more waits here, behind everything urgent. */
-  windowBytes: { default: 262_144, min: 16_384, max: 16_777_216 },
+  /**
+   * Bulk on a link that its other end has not acknowledged: more waits here, behind everything urgent. A long round
+   * trip widens it, up to `windowBytesMax`. Source: measured, SCTP stalls for seconds with more under way.
+   */
+  windowBytes: { default: 131_072, min: 32_768, max: 16_777_216 },
+  windowBytesMax: { default: 4_194_304, min: 32_768, max: 67_108_864 },
   /** Bulk that may wait for one link; what would go above it is dropped and repaired later. */
   queueBytesMax: { default: 67_108_864, min: 65_536, max: 1_073_741_824 },
 

@@ -281,6 +281,7 @@ export class Core implements Machine {
       case "hello":
       case "bye":
       case "fragment":
+      case "credit":
         return;
     }
   }
@@ -379,6 +380,7 @@ export class Core implements Machine {
       down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
       message: (from, message) => this.#onMessage(from, message),
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
+      rttMs: (peer) => this.#membership.detector.health(peer)?.rttMs,
       handedOver: (token) => this.#handovers.one(token),
     });
   }
@@ -394,7 +396,7 @@ export class Core implements Machine {
         this.#emit({ type: "forgotten", id });
       },
       giveUp: (peer) => this.#links.drop(peer, "silent"),
-      bulkWaits: (peer) => (this.#links.linkTo(peer)?.inFlightBytes ?? 0) > BULK_BYTES,
+      bulkWaits: (peer) => this.#links.unacknowledged(peer) > BULK_BYTES,
       fingerprints: () => this.fingerprints(),
       differs: (peer, what) => this.#onDiffers(peer, what),
       reborn: (generation) => this.#state.store.renumber(generation),
@@ -489,5 +491,5 @@ export class Core implements Machine {
 /** Links that never greet are looked for this often, ms. */
 const GREETINGS_PERIOD_MS = 5_000;
 
-/** More in flight than this is bulk: answers to probes may stand behind it. Bytes. */
+/** More under way than this is bulk: answers to probes may stand behind it. Bytes. */
 const BULK_BYTES = 65_536;

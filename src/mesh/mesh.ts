@@ -241,7 +241,7 @@ export class Mesh {
     if (events.some(({ type }) => type === "writeRefused")) {
       throw new HearsayError(
         "state:full",
-        `no room for ${key}: delete other keys, or raise stateBytesMax`,
+        `no room for ${key}: delete other keys; larger data can be said in parts`,
       );
     }
     this.#state.put(this.#keys.id, key, bytes);

@@ -166,7 +166,7 @@ export function checkSeed(seed: unknown): asserts seed is string {
 function fromUrl(text: string): JoinOptions {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const cluster = url === undefined ? "" : decode(url.pathname.slice(1));
-  if (url === undefined || cluster === "") {
+  if (url === undefined || cluster === "" || url.search !== "" || url.hash !== "") {
     throw wrong("url", `join takes ws://host:port/cluster: got ${text}`);
   }
   return { cluster, seeds: [`${url.protocol}//${url.host}`] };

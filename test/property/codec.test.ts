@@ -129,13 +129,14 @@ const messages = {
     entries: many(stateEntry),
   }),
   routed: typed("routed", { from: id, path: many(id), inner }),
-  noRoute: typed("noRoute", { from: id, to: id, brokenAt: id, hops: number }),
+  noRoute: typed("noRoute", { from: id, target: id, to: id, brokenAt: id, hops: number }),
   local: typed("local", { inner }),
   payload: typed("payload", { id: payloadId, hop: number, name, value: bytes }),
   iHave: typed("iHave", { ids: many(payloadId) }),
   graft: typed("graft", { ids: many(payloadId) }),
   prune: typed("prune", { origin: id }),
   baselines: typed("baselines", { ids: many(payloadId) }),
+  credit: typed("credit", { total: number }),
 } as { [T in Message["type"]]: fc.Arbitrary<MessageOf<T>> };
 const types = Object.keys(messages) as Message["type"][];
 

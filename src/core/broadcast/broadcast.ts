@@ -19,6 +19,9 @@ import { type Gap, Inbox } from "./inbox.ts";
 /** Announcements held for one neighbour until they are sent, and ids in one graft. */
 const IDS_MAX = 1_024;
 
+/** What one `baselines` message lists. */
+const BASELINES_MAX = 4_096;
+
 /** An origin that was never heard of and begins within this is taken to be new: nothing before it is lost. */
 const FRESH_MAX = 64;
 
@@ -86,7 +89,8 @@ export class Broadcast {
     this.#keep(passedOn, now);
     this.#spread(passedOn, from, undefined, now);
     for (const one of ready) this.#out.deliver(one);
-    this.#schedule(id.origin, origin, now);
+    if (origin.inbox.isFull) this.#deadlines.set(`missing:${id.origin}`, now);
+    else this.#schedule(id.origin, origin, now);
   }
 
   onIHave(from: MemberId, ids: readonly PayloadId[], now: number): void {
@@ -121,7 +125,7 @@ export class Broadcast {
       if (origin === this.#config.id) continue;
       ids.push({ origin, generation: inbox.generation, sequence: inbox.delivered });
     }
-    return ids;
+    return ids.slice(0, BASELINES_MAX);
   }
 
   /**

@@ -42,6 +42,11 @@ export class Inbox {
     return this.#missingSince;
   }
 
+  /** So much waits behind a gap that the gap is given up. */
+  get isFull(): boolean {
+    return this.#held.size >= this.#config.gapMessagesMax;
+  }
+
   has(sequence: number): boolean {
     return sequence <= this.#delivered || this.#held.has(sequence);
   }
@@ -78,8 +83,7 @@ export class Inbox {
   skip(now: number, progressAt: number): { gap: Gap; ready: readonly Payload[] } | undefined {
     if (this.#missingSince === undefined) return undefined;
     const since = Math.max(this.#missingSince, progressAt);
-    const full = this.#held.size >= this.#config.gapMessagesMax;
-    if (now - since < this.#config.gapMs && !full) return undefined;
+    if (now - since < this.#config.gapMs && !this.isFull) return undefined;
     const from = this.#delivered + 1;
     let to = from;
     while (to < this.#known && !this.#held.has(to + 1)) to++;

@@ -6,7 +6,8 @@
  * the member with the lower id says `bye` on the newer.
  *
  * Two classes share the reliable lane: urgent frames go at once; bulk waits in a bounded queue and only enters the
- * transport while less than `windowBytes` are on their way, so that urgent frames never stand behind much of it.
+ * transport while less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames
+ * never stand behind much of it and a slow receiver slows its senders.
  */
 
 import type { Config } from "../config.ts";
@@ -24,6 +25,22 @@ import { Assembly, Outgoing } from "./fragments.ts";
 /** Bits of `hello.features`: what minor versions add. None so far. */
 const FEATURES = 0;
 
+/** Bulk frames, by the type of their message: both ends count the same ones. */
+const BULK: ReadonlySet<Message["type"]> = new Set<Message["type"]>([
+  "fragment",
+  "payload",
+  "stateDelta",
+  "local",
+  "routed",
+  "noRoute",
+]);
+
+/** Bulk is acknowledged after this much of it, so that a window never waits for its last frame. Bytes. */
+const CREDIT_BYTES = 32_768;
+
+/** What a window is meant to carry over a long round trip: 20 MB/s. */
+const BYTES_PER_MS = 20_000;
+
 /** A link must greet by then, ms. One slow handshake and a busy page; guess, unmeasured. */
 const GREETING_MS = 5_000;
 
@@ -39,6 +56,12 @@ export interface Link {
   generation: number;
   /** Reliable bytes that the transport has not reported as gone. */
   inFlightBytes: number;
+  /** Bulk bytes sent, and acknowledged by the other end. */
+  bulkSentBytes: number;
+  bulkCreditedBytes: number;
+  /** Bulk bytes received, and what was acknowledged of them. */
+  bulkReceivedBytes: number;
+  bulkAcknowledgedBytes: number;
   queue: Outgoing[];
   queuedBytes: number;
   fragmented: number;
@@ -60,6 +83,8 @@ export interface LinksOut {
   message(from: MemberId, message: Message, link: Link): void;
   /** A frame was refused; the link stays unless it was greeting. */
   rejected(link: Link, reason: RejectReason): void;
+  /** The measured round trip on the link with `peer`, ms. */
+  rttMs(peer: MemberId): number | undefined;
   /** What was sent with this token has been handed over to one link, or that link is gone. */
   handedOver(token: number): void;
 }
@@ -95,6 +120,12 @@ export class LinkTable {
     return this.#byPeer.get(peer)?.[0];
   }
 
+  /** Bulk that `peer` has not acknowledged, bytes. */
+  unacknowledged(peer: MemberId): number {
+    const link = this.linkTo(peer);
+    return link === undefined ? 0 : link.bulkSentBytes - link.bulkCreditedBytes;
+  }
+
   /** When a bulk message last made progress towards us on any link, ms. */
   bulkProgressAt(): number {
     let latest = Number.NEGATIVE_INFINITY;
@@ -111,6 +142,10 @@ export class LinkTable {
       peer: undefined,
       generation: 0,
       inFlightBytes: 0,
+      bulkSentBytes: 0,
+      bulkCreditedBytes: 0,
+      bulkReceivedBytes: 0,
+      bulkAcknowledgedBytes: 0,
       queue: [],
       queuedBytes: 0,
       fragmented: 0,
@@ -191,8 +226,23 @@ export class LinkTable {
     if (link === undefined) return;
     link.receivedBytes += bytes.length;
     const decoded = this.#codec.decode(bytes);
-    if (decoded.ok) this.#received(link, decoded.message, now);
-    else this.#refuse(link, decoded.reason);
+    if (!decoded.ok) return this.#refuse(link, decoded.reason);
+    if (BULK.has(decoded.message.type)) this.#acknowledge(link, bytes.length);
+    this.#received(link, decoded.message, now);
+  }
+
+  #acknowledge(link: Link, bytes: number): void {
+    link.bulkReceivedBytes += bytes;
+    if (link.bulkReceivedBytes - link.bulkAcknowledgedBytes < CREDIT_BYTES) return;
+    link.bulkAcknowledgedBytes = link.bulkReceivedBytes;
+    this.#sendNow(link, "reliable", { type: "credit", total: link.bulkReceivedBytes });
+  }
+
+  /** The other end has received so much; more than was sent, or less than before, means nothing. */
+  #onCredit(link: Link, total: number): void {
+    if (total <= link.bulkCreditedBytes || total > link.bulkSentBytes) return;
+    link.bulkCreditedBytes = total;
+    this.#pump(link);
   }
 
   #received(link: Link, message: Message, now: number): void {
@@ -212,6 +262,7 @@ export class LinkTable {
       this.#out.effect({ type: "disconnect", link: link.id, reason: `bye: ${message.reason}` });
       return this.#remove(link, `bye: ${message.reason}`, true);
     }
+    if (message.type === "credit") return this.#onCredit(link, message.total);
     this.#out.message(link.peer, message, link);
   }
 
@@ -284,15 +335,28 @@ export class LinkTable {
   }
 
   #pump(link: Link): void {
-    while (link.inFlightBytes < this.#config.windowBytes) {
+    const windowBytes = this.#windowOf(link);
+    while (
+      link.bulkSentBytes - link.bulkCreditedBytes < windowBytes &&
+      link.inFlightBytes < windowBytes
+    ) {
       const first = link.queue[0];
       if (first === undefined) return;
-      this.#transmit(link, "reliable", first.next(this.#codec, link.fragmented));
+      const frame = first.next(this.#codec, link.fragmented);
+      link.bulkSentBytes += frame.length;
+      this.#transmit(link, "reliable", frame);
       if (!first.done) continue;
       link.fragmented++;
       link.queuedBytes -= first.length;
       link.queue.shift();
       if (first.token !== undefined) this.#out.handedOver(first.token);
     }
+  }
+
+  /** Enough to keep a long path busy, and no more than a short one takes without stalling. */
+  #windowOf(link: Link): number {
+    const { windowBytes, windowBytesMax } = this.#config;
+    const rttMs = link.peer === undefined ? 0 : (this.#out.rttMs(link.peer) ?? 0);
+    return Math.max(windowBytes, Math.min(windowBytesMax, rttMs * BYTES_PER_MS));
   }
 }

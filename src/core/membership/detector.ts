@@ -23,6 +23,9 @@ const FALSE_CHANCE = 1e-10;
 /** A probe that lags its echo by more proves nothing. Two may be on their way at once. */
 const ECHO_LAG_MAX = 2;
 
+/** What repeated rounding may add to a chance. */
+const ROUNDING = 1e-9;
+
 /** How fast the measured loss follows the last probes. */
 const LOSS_WEIGHT = 0.1;
 const LOSS_MIN = 0.01;
@@ -188,7 +191,12 @@ export class Detector {
  */
 export function missesToGiveUp(lossShare: number, reportsNeeded: number): number {
   const loss = Math.min(Math.max(lossShare, LOSS_MIN), LOSS_MAX);
-  return Math.ceil(Math.log(FALSE_CHANCE) / (Math.max(1, reportsNeeded) * Math.log(loss)));
+  // By multiplication, which every engine rounds alike; logarithms they do not.
+  let misses = 0;
+  for (let chance = 1; chance > FALSE_CHANCE * (1 + ROUNDING); misses++) {
+    for (let report = 0; report < Math.max(1, reportsNeeded); report++) chance *= loss;
+  }
+  return misses;
 }
 
 function revive(probe: Probe, now: number): void {

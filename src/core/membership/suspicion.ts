@@ -103,7 +103,8 @@ export class Suspicions {
     // The same sum as in `endsAt`: rounded otherwise, its end could come and find that it is not due.
     if (verdict === "down" || now < this.endsAt(target)) return verdict;
     this.#byTarget.delete(target);
-    return vouched ? "cleared" : "down";
+    // Who reported it may be gone itself by now: then nobody misses the member any more.
+    return vouched || reports === 0 ? "cleared" : "down";
   }
 
   /** When a suspicion must end at the latest. */

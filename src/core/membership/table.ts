@@ -172,14 +172,15 @@ export class MemberTable {
   applyOwn(news: MemberRecord | Claim, now: number): SelfNews {
     const own = this.#own;
     const isRecord = "version" in news;
+    if (news.generation >= Number.MAX_SAFE_INTEGER) return "none";
     if (news.generation > own.generation || (isRecord && this.#isForeign(news))) {
       if (now >= this.#settledAt) return "taken";
       this.#replaceOwn({ generation: news.generation + 1, incarnation: 0 }, now);
       return "reborn";
     }
-    if (isRecord || news.generation < own.generation || news.incarnation < own.incarnation) {
-      return "none";
-    }
+    // Only we raise our incarnation: a claim above it is nobody's honest one.
+    const current = news.generation === own.generation && news.incarnation === own.incarnation;
+    if (isRecord || !current) return "none";
     this.#replaceOwn({ incarnation: own.incarnation + 1 }, now);
     return "refuted";
   }

@@ -16,8 +16,8 @@ export interface RouterOut {
     message: MessageOf<"local"> | MessageOf<"routed"> | MessageOf<"noRoute">,
   ): boolean;
   deliver(from: MemberId, inner: Inner): void;
-  /** The way to `to` broke; another one may be known. */
-  broken(to: MemberId): void;
+  /** The way to `target` broke; another one may be known. */
+  broken(target: MemberId): void;
 }
 
 export class Router {
@@ -56,7 +56,8 @@ export class Router {
     this.#relayed++;
     if (this.#out.send(next, { ...message, path: message.path.slice(1) })) return;
     const { from } = message;
-    this.#back(from, { type: "noRoute", from, to: next, brokenAt: this.#own, hops: HOPS_MAX });
+    const broken = { from, target: to, to: next, brokenAt: this.#own, hops: HOPS_MAX };
+    this.#back(from, { type: "noRoute", ...broken });
   }
 
   onNoRoute(message: MessageOf<"noRoute">, now: number): void {
@@ -65,7 +66,7 @@ export class Router {
       return;
     }
     this.#routes.markBroken(message.brokenAt, message.to, now);
-    this.#out.broken(message.to);
+    this.#out.broken(message.target);
   }
 
   /** One hop towards `to`, as far as it goes. */

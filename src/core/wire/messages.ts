@@ -176,8 +176,8 @@ const messages = {
   }),
   /** Along `path`, whose first id is the next hop, to its last. A break is answered by `noRoute`. */
   routed: struct({ from: id, path: list(id, HOPS_MAX), inner }),
-  /** `brokenAt` has no link with `to`. Goes back to `from` as far as it can, at most `hops` hops more. */
-  noRoute: struct({ from: id, to: id, brokenAt: id, hops: varint }),
+  /** `brokenAt` has no link with `to` on the way to `target`. Goes back to `from` as far as it can, at most `hops` hops more. */
+  noRoute: struct({ from: id, target: id, to: id, brokenAt: id, hops: varint }),
   /** Between neighbours: what needs no route. */
   local: struct({ inner }),
   /** A broadcast, along the tree of its origin. A duplicate is answered by `prune`. */
@@ -195,6 +195,8 @@ const messages = {
   prune: struct({ origin: id }),
   /** Where each origin's sequence stands, for a new neighbour: nothing before it will be asked for. */
   baselines: struct({ ids: list(payloadId, DIGEST_MAX) }),
+  /** How many bytes of bulk frames the sender has received on this link since it opened. */
+  credit: struct({ total: varint }),
 } as const;
 
 export const message = union(messages);

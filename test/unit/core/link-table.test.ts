@@ -22,6 +22,7 @@ class Bench {
   readonly sent: { link: LinkId; lane: Lane; bytes: Uint8Array }[] = [];
   readonly handedOver: number[] = [];
   refusal: ByeReason | undefined;
+  rttMs: number | undefined;
 
   constructor(overrides = {}) {
     this.table = new LinkTable(configOf(overrides, { id: OWN }), codec, {
@@ -37,8 +38,18 @@ class Bench {
         this.log.push(`down ${nameOf(peer)}: ${reason}${onPurpose ? ", on purpose" : ""}`),
       message: (from, message) => this.log.push(`${message.type} from ${nameOf(from)}`),
       rejected: (_link, reason) => this.log.push(`rejected: ${reason}`),
+      rttMs: () => this.rttMs,
       handedOver: (token) => this.handedOver.push(token),
     });
+  }
+
+  /** Bytes have left the transport, and the other end has acknowledged them. */
+  leave(link: LinkId, peer: MemberId, bytes: number): void {
+    this.table.writable(link, bytes);
+    const known = this.table.linkTo(peer);
+    if (known?.id !== link) return;
+    const total = Math.min(known.bulkSentBytes, known.bulkCreditedBytes + bytes);
+    this.receive(link, { type: "credit", total });
   }
 
   receive(link: LinkId, message: Message): void {
@@ -265,11 +276,48 @@ describe("bulk", () => {
       if (inFlight === 0) break;
       const leaves = Math.min(inFlight, 5_000);
       inFlight -= leaves;
-      bench.table.writable(1, leaves);
+      bench.leave(1, HIGH, leaves);
     }
     expect(frames).toBe(Math.ceil(message.length / (FRAME_BYTES_MAX - 32)));
     expect(bench.handedOver).toEqual([7]);
     expect(bench.table.linkTo(HIGH)?.queuedBytes).toBe(0);
+  });
+
+  test("what has left the transport and was not acknowledged still fills the window", () => {
+    for (let i = 0; i < 5; i++) bench.table.sendBulk(HIGH, bulk(16_000));
+    bench.table.writable(1, 1_000_000);
+    expect(bench.types(1).length).toBe(3);
+    bench.receive(1, { type: "credit", total: 48_000 });
+    expect(bench.types(1).length).toBe(5);
+  });
+
+  test("an acknowledgement of more than was sent, or of less than before, means nothing", () => {
+    for (let i = 0; i < 9; i++) bench.table.sendBulk(HIGH, bulk(16_000));
+    bench.table.writable(1, 1_000_000);
+    bench.receive(1, { type: "credit", total: 48_001 });
+    expect(bench.types(1).length).toBe(3);
+    bench.receive(1, { type: "credit", total: 16_000 });
+    bench.receive(1, { type: "credit", total: 1 });
+    expect(bench.types(1).length).toBe(4);
+  });
+
+  test("a long round trip widens the window", () => {
+    bench.rttMs = 10;
+    for (let i = 0; i < 12; i++) bench.table.sendBulk(HIGH, bulk(16_000));
+    expect(bench.types(1).length).toBe(12);
+  });
+
+  test("bulk is acknowledged as it comes in, and nothing else is", () => {
+    const payload = (sequence: number): Message => ({
+      type: "payload",
+      id: { origin: HIGH, generation: 1, sequence },
+      hop: 0,
+      name: "n",
+      value: new Uint8Array(12_000),
+    });
+    for (let i = 1; i <= 6; i++) bench.receive(1, payload(i));
+    for (let i = 0; i < 3_000; i++) bench.receive(1, NOTE);
+    expect(bench.types(1)).toEqual(["credit", "credit"]);
   });
 
   test("urgent frames overtake what waits", () => {
@@ -300,7 +348,7 @@ describe("bulk", () => {
     const taken = Array.from({ length: 20 }, () => bench.table.sendBulk(HIGH, bulk(16_000)));
     expect(taken.filter(Boolean).length).toBe(3 + 12);
     expect(bench.table.linkTo(HIGH)?.queuedBytes).toBe(12 * 16_000);
-    bench.table.writable(1, 48_000);
+    bench.leave(1, HIGH, 48_000);
     expect(bench.table.sendBulk(HIGH, bulk(16_000))).toBe(true);
   });
 
@@ -355,7 +403,7 @@ describe("bulk", () => {
               inner: { type: "signal", attempt: 1, payload: new Uint8Array(one.bytes) },
             });
             if (bench.table.sendBulk(peer, bytes, token)) expected.push(token);
-          } else if (one.do === "writable") bench.table.writable(link, one.bytes);
+          } else if (one.do === "writable") bench.leave(link, peer, one.bytes);
           else if (one.do === "close") bench.table.closed(link, "closed");
           else if (one.do === "drop") bench.table.drop(peer, "silent");
           else if (one.do === "bye") bench.table.bye(peer, "full");

@@ -221,7 +221,8 @@ describe("the router", () => {
 
   test("a break is told to the sender: which hop, and how far it may go", () => {
     router.onRouted(m(2), routed(2, 1, 9, 8));
-    const noRoute = { type: "noRoute", from: m(2), to: m(9), brokenAt: OWN, hops: HOPS_MAX };
+    const broken = { from: m(2), target: m(8), to: m(9), brokenAt: OWN };
+    const noRoute = { type: "noRoute", ...broken, hops: HOPS_MAX };
     expect(sent).toEqual([{ peer: 2, message: noRoute }]);
     full.add(3);
     router.onRouted(m(2), routed(2, 1, 3));
@@ -229,7 +230,8 @@ describe("the router", () => {
   });
 
   test("noRoute goes on towards the sender, a hop fewer each time, and ends", () => {
-    const noRoute = { type: "noRoute", from: m(4), to: m(9), brokenAt: m(8) } as const;
+    const broken = { from: m(4), target: m(7), to: m(9), brokenAt: m(8) };
+    const noRoute = { type: "noRoute", ...broken } as const;
     router.onNoRoute({ ...noRoute, hops: 2 }, 0);
     expect(sent).toEqual([{ peer: 3, message: { ...noRoute, hops: 1 } }]);
     router.onNoRoute({ ...noRoute, hops: 0 }, 0);
@@ -238,8 +240,9 @@ describe("the router", () => {
   });
 
   test("at the sender it marks the hop, so that the next try goes another way", () => {
-    router.onNoRoute({ type: "noRoute", from: OWN, to: m(4), brokenAt: m(3), hops: 3 }, 0);
-    expect(log).toEqual(["broken to 4"]);
+    const broken = { from: OWN, target: m(5), to: m(4), brokenAt: m(3) };
+    router.onNoRoute({ type: "noRoute", ...broken, hops: 3 }, 0);
+    expect(log).toEqual(["broken to 5"]);
     expect(router.carry(m(4), inner)).toBe(false);
     announce({ 2: [1, 4] });
     expect(router.carry(m(4), inner)).toBe(true);
