@@ -36,9 +36,7 @@ export function pendingAnswers(): Answers {
         if (signal?.aborted) abort();
         else signal?.addEventListener("abort", abort, { once: true });
       });
-      // Saying without awaiting is normal use: a failure then is nobody's unhandled rejection.
-      promise.catch(() => {});
-      return { id, promise };
+      return { id, promise: unawaited(promise) };
     },
     resolve: (id) => take(id)?.resolve(),
     reject: (id, error) => take(id)?.reject(error),
@@ -46,4 +44,15 @@ export function pendingAnswers(): Answers {
       for (const id of [...waiting.keys()]) take(id)?.reject(error);
     },
   };
+}
+
+/** An answer that is known at once. */
+export function refused(error: Error): Promise<void> {
+  return unawaited(Promise.reject(error));
+}
+
+/** Saying without awaiting is normal use: a failure then is nobody's unhandled rejection. */
+function unawaited(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
 }

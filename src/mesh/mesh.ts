@@ -10,7 +10,7 @@ import type { AcceptedInvitation, Invitation, Invitations } from "../runtime/inv
 import type { Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type Answers, pendingAnswers } from "./answers.ts";
+import { type Answers, pendingAnswers, refused } from "./answers.ts";
 import { coreConfig } from "./core-config.ts";
 import { Emitter } from "./emitter.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
@@ -187,8 +187,8 @@ export class Mesh {
     const peerId = typeof to === "string" ? to : to.id;
     const driver = this.#driver();
     const state = this.peers.get(peerId)?.state;
-    if (state === undefined) return Promise.reject(unknownPeer(peerId));
-    if (state === "down" || state === "left") return Promise.reject(sendError("gone"));
+    if (state === undefined) return refused(unknownPeer(peerId));
+    if (state === "down" || state === "left") return refused(sendError("gone"));
     const { id, promise } = this.#sent.open(options.signal);
     driver.command({ type: "send", id, to: peerId, name, value, timeoutMs });
     return promise;
