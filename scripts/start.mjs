@@ -76,10 +76,11 @@ function say(server) {
  */
 function startPeer(port) {
   const child = fork(inProject("scripts/start-peer.mjs"), [`ws://localhost:${port}`, CLUSTER]);
-  child.once("exit", (code) => {
-    if (!stopping && code !== 0) {
-      console.log("node peer: it is not there. The page does without it: open two tabs.");
-    }
+  child.once("exit", (code, signal) => {
+    if (stopping || code === 0) return;
+    console.log(
+      `node peer: it has ended (${signal ?? `exit code ${code}`}). The page does without it.`,
+    );
   });
   return child;
 }

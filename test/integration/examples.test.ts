@@ -113,11 +113,13 @@ test("docs/api.md names every option, event and error code", () => {
   const api = readFileSync("docs/api.md", "utf8");
   const options = namesIn("src/mesh/options.ts", /^ {2}"(\w+)",$/gm);
   const events = namesIn("src/mesh/events.ts", /^ {2}"?([\w:]+)"?: \[/gm);
-  const files = ["join", "mesh", "pattern", "values"].map((name) => `src/mesh/${name}.ts`);
+  const files = ["join", "mesh-errors", "pattern", "values"].map((name) => `src/mesh/${name}.ts`);
   const codes = [...files, "src/runtime/invitations.ts", "src/index.node.ts"].flatMap((file) =>
     namesIn(file, /HearsayError\(\s*[`"]([a-z]+:[a-z-]*)/g),
   );
-  const missing = [...options, ...events, ...codes].filter((name) => !api.includes(`\`${name}`));
+  const missing = [...options, ...events, ...codes].filter((name) => {
+    return !api.includes(`\`${name.replace(/^options:.*/, "options:")}`);
+  });
   expect(missing).toEqual([]);
 });
 
