@@ -15,7 +15,9 @@ const options = args.slice(args.findIndex((arg) => arg.startsWith("-")) >>> 0);
 const names = args.slice(0, args.length - options.length);
 
 if (names.length === 0 || names.some((name) => !known.includes(name))) {
-  console.error(`usage: npm run bench -- NAME… [options], where NAME is one of ${known.join(", ")}`);
+  console.error(
+    `usage: npm run bench -- NAME… [options], where NAME is one of ${known.join(", ")}`,
+  );
   process.exitCode = 2;
 } else {
   for (const name of names) {
