@@ -427,6 +427,7 @@ export class Core implements Machine {
         this.#emit({ type: "linkFailed", peer, reason });
         this.#linking.onDown(this.#now);
       },
+      notFound: (peer) => this.#emit({ type: "notFound", peer }),
       rejected: (reason) => this.#onRejected(reason, reason !== "malformed"),
       island: () => table.island(),
     });

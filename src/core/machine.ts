@@ -165,6 +165,8 @@ export type MeshEvent =
   | { readonly type: "linkDown"; readonly peer: MemberId; readonly reason: string }
   /** An attempt at a link with `peer` ended without one; it is tried again later. */
   | { readonly type: "linkFailed"; readonly peer: MemberId; readonly reason: string }
+  /** A member that a seed had introduced, or that we knew from before, is not to be found now. */
+  | { readonly type: "notFound"; readonly peer: MemberId }
   /** Said to all (`direct` false) or sent to us. */
   | {
       readonly type: "heard";

@@ -44,7 +44,6 @@ interface Running {
 }
 
 const SEND_TIMEOUT_MS = 10_000;
-const INVITATION_LIFE_MS = 600_000;
 
 export class Mesh {
   readonly peers = new Peers();
@@ -287,9 +286,8 @@ export class Mesh {
   /**
    * Invites a newcomer without any server: carry `text` to it, its reply back to `complete`.
    */
-  async invite({ lifeMs = INVITATION_LIFE_MS }: InviteOptions = {}): Promise<Invitation> {
-    const invitations = await this.#invitations();
-    return invitations.invite(lifeMs);
+  async invite(options: InviteOptions = {}): Promise<Invitation> {
+    return (await this.#invitations()).invite(options.lifeMs);
   }
 
   /**
@@ -420,6 +418,8 @@ export class Mesh {
       case "identityTaken":
         this.#events.tell("identity:taken");
         return this.#stop(false);
+      case "notFound":
+        return this.#checkHealth();
       case "writeRefused":
       case "left":
         return;

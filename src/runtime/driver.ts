@@ -7,7 +7,15 @@
 
 import type { Config } from "../core/config.ts";
 import { Core } from "../core/core.ts";
-import type { AttemptId, Command, Effect, Input, LinkId, MeshEvent } from "../core/machine.ts";
+import type {
+  AttemptId,
+  Command,
+  Effect,
+  Input,
+  LinkId,
+  MemberId,
+  MeshEvent,
+} from "../core/machine.ts";
 import type { Link, LinkHandlers, Transport } from "../transport/transport.ts";
 import { Clock } from "./clock.ts";
 import { Seeds, type SeedsOptions } from "./seeds.ts";
@@ -22,7 +30,6 @@ export interface DriverOptions extends Omit<SeedsOptions, "id" | "input"> {
 export interface OpeningHandlers {
   signal(payload: Uint8Array): void;
   failed(reason: string): void;
-  opened?(): void;
 }
 
 export class Driver {
@@ -36,6 +43,8 @@ export class Driver {
   readonly #inputs: Input[] = [];
   readonly #events: MeshEvent[] = [];
   #lastLink = 0;
+  /** Who waits for a link with a member to be greeted. */
+  readonly #awaited = new Map<MemberId, () => void>();
   #stepping = false;
   #telling = false;
   #closed = false;
@@ -74,6 +83,15 @@ export class Driver {
   /** Begins a link that no attempt of the core asked for: by invitation. */
   openLink(initiator: boolean, handlers: OpeningHandlers): Link {
     return this.#connect(undefined, initiator, handlers);
+  }
+
+  /** Calls `then` once the link with `peer` is greeted; one waits for each peer. Gives the end of waiting. */
+  whenLinked(peer: MemberId, then: () => void): () => void {
+    this.#awaited.set(peer, then);
+    if (this.core.links().some((link) => link.peer === peer)) this.#onLinked(peer);
+    return () => {
+      if (this.#awaited.get(peer) === then) this.#awaited.delete(peer);
+    };
   }
 
   /** Ends everything. What was handed to the links just before still has a chance to leave. */
@@ -116,10 +134,17 @@ export class Driver {
         const event = this.#events.shift();
         if (event === undefined) return;
         this.#onEvent(event);
+        if (event.type === "linkUp") this.#onLinked(event.peer);
       }
     } finally {
       this.#telling = false;
     }
+  }
+
+  #onLinked(peer: MemberId): void {
+    const then = this.#awaited.get(peer);
+    this.#awaited.delete(peer);
+    then?.();
   }
 
   #perform(effect: Effect): void {
@@ -164,7 +189,6 @@ export class Driver {
         if (attempt !== undefined) this.#attempts.delete(attempt);
         this.#links.set(id, link);
         this.input({ type: "linkUp", link: id, attempt, transport: kind });
-        opening.opened?.();
       },
       frame: (lane, bytes) => this.input({ type: "packet", link: id, lane, bytes }),
       drain: (bytes) => this.input({ type: "writable", link: id, bytes }),

@@ -1,8 +1,9 @@
 /** Linking with a newcomer by two texts that people carry: see `signaling/invitation.ts` for what they hold. */
 
+import type { MemberId } from "../core/machine.ts";
 import { HearsayError } from "../errors.ts";
 import { randomBytes } from "../session/crypto.ts";
-import type { KeyPair } from "../session/identity.ts";
+import { idOfKey, type KeyPair } from "../session/identity.ts";
 import {
   type InvitationFlaw,
   parseInvitation,
@@ -18,6 +19,9 @@ const PSK_BYTES = 32;
 
 /** How long the transport may take to gather what goes into a text, ms. */
 const GATHER_MS = 10_000;
+
+/** How long an invitation holds unless said otherwise, ms. */
+const LIFE_MS = 600_000;
 
 /** Invitations that wait for a reply. Each holds an unconnected transport connection. */
 const OPEN_MAX = 16;
@@ -72,7 +76,7 @@ export class Invitations {
     this.#clusterHash = clusterHash;
   }
 
-  async invite(lifeMs: number): Promise<Invitation> {
+  async invite(lifeMs = LIFE_MS): Promise<Invitation> {
     if (!(lifeMs >= 1 && lifeMs <= LIFE_MS_MAX)) {
       const message = `lifeMs must be from 1 to ${LIFE_MS_MAX}, and is ${lifeMs}`;
       throw new HearsayError("options:lifeMs", message);
@@ -95,6 +99,7 @@ export class Invitations {
         answer ??= parsed.value.nonce.join();
         // The link is with whoever answered first: another newcomer's reply must not seem to have worked.
         if (answer !== parsed.value.nonce.join()) throw new HearsayError("invite:used", USED);
+        handshake.expect(await idOfKey(parsed.value.publicKey));
         handshake.link.signal(parsed.value.answer);
         handshake.expireAfter(
           LINK_MS,
@@ -113,7 +118,9 @@ export class Invitations {
     if (inviter.every((byte, i) => byte === this.#keys.publicKey[i])) {
       throw new HearsayError("invite:own", "this invitation is your own: give it to somebody else");
     }
+    const inviterId = await idOfKey(inviter);
     const handshake = this.#begin(false);
+    handshake.expect(inviterId);
     handshake.link.signal(offer);
     const answer = await handshake.gathered;
     handshake.expireAfter(expiresAt - Date.now() + LINK_MS, "the reply was not taken in time");
@@ -146,7 +153,10 @@ class Handshake {
   readonly link: Link;
   readonly gathered: Promise<Uint8Array>;
   readonly linked: Promise<void>;
+  readonly #driver: Driver;
+  readonly #succeed: () => void;
   readonly #fail: (error: Error) => void;
+  #unexpect = (): void => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
   readonly #done: () => void;
@@ -160,19 +170,27 @@ class Handshake {
     linked.promise.catch(() => {});
     this.gathered = gathered.promise;
     this.linked = linked.promise;
+    this.#driver = driver;
+    this.#succeed = () => linked.resolve();
     this.#fail = (error) => {
       gathered.reject(error);
       linked.reject(error);
     };
     this.link = driver.openLink(initiator, {
       signal: gathered.resolve,
-      opened: () => {
-        this.#finish();
-        linked.resolve();
-      },
       failed: (reason) => this.end(reason),
     });
     this.expireAfter(GATHER_MS, "the transport did not get ready in time");
+  }
+
+  /** It is done when the link with `peer` is greeted: then each is in the other's mesh. */
+  expect(peer: MemberId): void {
+    if (this.#ended) return;
+    this.#unexpect();
+    this.#unexpect = this.#driver.whenLinked(peer, () => {
+      this.#finish();
+      this.#succeed();
+    });
   }
 
   expireAfter(ms: number, reason: string): void {
@@ -191,6 +209,7 @@ class Handshake {
   #finish(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
+    this.#unexpect();
     this.#done();
   }
 }

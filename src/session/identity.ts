@@ -17,7 +17,11 @@ export async function keyPair(
   secretKey: Uint8Array = randomBytes(SECRET_KEY_BYTES),
 ): Promise<KeyPair> {
   const publicKey = await publicKeyOf(secretKey);
-  return { secretKey, publicKey, id: idFromBytes(await sha256(publicKey)) };
+  return { secretKey, publicKey, id: await idOfKey(publicKey) };
+}
+
+export async function idOfKey(publicKey: Uint8Array): Promise<MemberId> {
+  return idFromBytes(await sha256(publicKey));
 }
 
 /** The first 32 bits of a cluster's name hashed: what every frame carries to keep strangers apart. */

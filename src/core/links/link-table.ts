@@ -94,6 +94,8 @@ export class LinkTable {
   readonly #codec: FrameCodec;
   readonly #out: LinksOut;
   readonly #links = new Map<LinkId, Link>();
+  /** Links whose other end has said bye and is to close them, and since when, ms. */
+  readonly #ending = new Map<LinkId, number>();
   /** Greeted links by peer; the first is the one in use. */
   readonly #byPeer = new Map<MemberId, Link[]>();
 
@@ -163,6 +165,7 @@ export class LinkTable {
 
   /** The transport lost the link. */
   closed(id: LinkId, reason: string): void {
+    this.#ending.delete(id);
     const link = this.#links.get(id);
     if (link !== undefined) this.#remove(link, reason, false);
   }
@@ -180,8 +183,13 @@ export class LinkTable {
     }
   }
 
-  /** Links whose other end has not greeted in time. */
+  /** Links whose other end has not greeted in time, or has said bye and not closed them. */
   expireGreetings(now: number): void {
+    for (const [id, since] of this.#ending) {
+      if (now - since < GREETING_MS) continue;
+      this.#ending.delete(id);
+      this.#out.effect({ type: "disconnect", link: id, reason: "bye, and not closed" });
+    }
     for (const link of [...this.#links.values()]) {
       if (link.peer !== undefined || now - link.openedAt < GREETING_MS) continue;
       this.#out.effect({ type: "disconnect", link: link.id, reason: "no greeting" });
@@ -259,7 +267,8 @@ export class LinkTable {
     // The datagram lane may overtake the hello on the reliable one: early probes are no offence.
     if (link.peer === undefined) return;
     if (message.type === "bye") {
-      this.#out.effect({ type: "disconnect", link: link.id, reason: `bye: ${message.reason}` });
+      // It closes the link itself. Closing ours too would be a send into a channel that is being torn down.
+      this.#ending.set(link.id, now);
       return this.#remove(link, `bye: ${message.reason}`, true);
     }
     if (message.type === "credit") return this.#onCredit(link, message.total);

@@ -56,6 +56,8 @@ export interface AttemptsOut {
   refusal(peer: MemberId, request: LinkRequest): RejectWord | undefined;
   /** An attempt is over without a link. */
   failed(peer: MemberId, reason: string): void;
+  /** There is no way to `peer` now, or its seed does not have it. */
+  notFound(peer: MemberId): void;
 }
 
 export class Attempts {
@@ -101,7 +103,7 @@ export class Attempts {
     const attempt = this.#begin({ id, wireId: id, peer, asker: true, seed }, now);
     const flags = this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
     const request: Inner = { type: "linkRequest", attempt: id, generation, flags, urgent };
-    if (!this.#out.carry(peer, request, seed)) this.#fail(attempt, "no way to ask", now);
+    if (!this.#out.carry(peer, request, seed)) this.#giveUp(attempt, now);
   }
 
   onRequest(from: MemberId, request: LinkRequest, seed: SeedId | undefined, now: number): void {
@@ -126,7 +128,7 @@ export class Attempts {
     const flags = this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
     const accept: Inner = { type: "linkAccept", attempt: request.attempt, flags };
     if (this.#out.carry(from, accept, seed)) this.#connect(attempt, request.flags, now);
-    else this.#fail(attempt, "no way to answer", now);
+    else this.#giveUp(attempt, now);
   }
 
   onAccept(from: MemberId, wireId: number, flags: number, now: number): void {
@@ -173,7 +175,7 @@ export class Attempts {
   /** The seed has no such member. */
   onGone(peer: MemberId, now: number): void {
     const attempt = this.#byPeer.get(peer);
-    if (attempt?.seed !== undefined) this.#fail(attempt, "not at the seed", now);
+    if (attempt?.seed !== undefined) this.#giveUp(attempt, now);
   }
 
   onDeadline(id: AttemptId, now: number): void {
@@ -226,6 +228,17 @@ export class Attempts {
   }
 
   #fail(attempt: Attempt, reason: string, now: number): void {
+    this.#pause(attempt, now);
+    this.#out.failed(attempt.peer, reason);
+  }
+
+  /** Nobody was asked, so nothing has failed. */
+  #giveUp(attempt: Attempt, now: number): void {
+    this.#pause(attempt, now);
+    this.#out.notFound(attempt.peer);
+  }
+
+  #pause(attempt: Attempt, now: number): void {
     this.#end(attempt);
     if (attempt.connecting) this.#out.effect({ type: "abandon", attempt: attempt.id });
     const before = this.#pauses.get(attempt.peer)?.ms ?? this.#config.retryMinMs / 2;
@@ -236,7 +249,6 @@ export class Attempts {
       const oldest = this.#pauses.keys().next();
       if (!oldest.done) this.#pauses.delete(oldest.value);
     }
-    this.#out.failed(attempt.peer, reason);
   }
 
   #end(attempt: Attempt): void {

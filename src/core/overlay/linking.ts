@@ -24,6 +24,7 @@ export interface LinkingOut {
   /** Ends our end of a link that the other end does not have any more. */
   superseded(peer: MemberId): void;
   failed(peer: MemberId, reason: string): void;
+  notFound(peer: MemberId): void;
   /** A packet through a seed was refused. */
   rejected(reason: RejectReason): void;
   /** The lowest live id we know: seeds merge islands by it. */
@@ -62,6 +63,7 @@ export class Linking {
         return undefined;
       },
       failed: (peer, reason) => out.failed(peer, reason),
+      notFound: (peer) => out.notFound(peer),
     });
     this.#overlay = new Overlay(config, deadlines, rng.fork("overlay"), table, this.#attempts, {
       linked: (peer) => out.linked(peer),

@@ -174,12 +174,20 @@ describe("ends", () => {
   test("bye from there: on purpose", () => {
     bench.greet(1, HIGH);
     bench.receive(1, { type: "bye", reason: "leaving" });
-    expect(bench.log.slice(1)).toEqual([
-      "disconnect 1: bye: leaving",
-      "down high: bye: leaving, on purpose",
-    ]);
+    expect(bench.log.slice(1)).toEqual(["down high: bye: leaving, on purpose"]);
     bench.table.closed(1, "gone");
-    expect(bench.log.length).toBe(3);
+    bench.table.expireGreetings(60_000);
+    expect(bench.log.length).toBe(2);
+  });
+
+  test("bye from there, and the link stays open: it is closed from here after a while", () => {
+    bench.greet(1, HIGH);
+    bench.receive(1, { type: "bye", reason: "leaving" });
+    bench.receive(1, NOTE);
+    bench.table.expireGreetings(4_999);
+    expect(bench.log.slice(1)).toEqual(["down high: bye: leaving, on purpose"]);
+    bench.table.expireGreetings(5_000);
+    expect(bench.log.slice(2)).toEqual(["disconnect 1: bye, and not closed"]);
   });
 
   test("bye from here: said, then closed", () => {
