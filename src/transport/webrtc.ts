@@ -24,7 +24,10 @@ const MINUTE_MS = 60_000;
 /** In Node a channel does not tell when it has room again: how often it is asked while frames wait. */
 const POLL_MS = 2;
 
-/** How long a closing transport lets its links flush, in Node. A page that goes away runs no timer any more. */
+/**
+ * How long a closing transport lets its links flush in Node, so that the process can end soon. In a page the other
+ * ends close: tearing a connection down under a Node process that is just sending can crash its WebRTC.
+ */
 const CLOSE_FLUSH_MS = 50;
 
 /**
@@ -65,7 +68,7 @@ class WebRtcTransport implements Transport {
 
   close(): void {
     this.#closed = true;
-    const flushMs = "document" in globalThis ? 0 : CLOSE_FLUSH_MS;
+    const flushMs = "document" in globalThis ? undefined : CLOSE_FLUSH_MS;
     for (const link of this.#links) link.close(flushMs);
   }
 

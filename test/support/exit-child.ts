@@ -31,7 +31,7 @@ if (mode === "nowhere") {
     await invitation.complete(text);
     await newcomer.leave();
   }
-  say(`linked ${mesh.health.linkCount}`);
+  say(`linked ${meshes.map(({ self }) => self.id).join(" ")}`);
   if (mode === "handler") {
     process.once("SIGTERM", () => say("handled"));
   } else if (mode !== "signal") {
