@@ -33,7 +33,11 @@ function takePart(mesh) {
   const ticking = setInterval(tick, TICK_MS);
   mesh.on("stop", () => clearInterval(ticking));
   print(mesh.health.why);
-  mesh.on("health", ({ state, why }) => state !== "left" && print(why));
+  let told = mesh.health.state;
+  mesh.on("health", ({ state, why }) => {
+    if (state !== "left" && state !== told) print(why);
+    told = state;
+  });
   mesh.on("link:failed", (id, reason) => {
     const peer = mesh.peers.get(id);
     // Who is gone is looked for now and then all the same.

@@ -24,6 +24,8 @@ export const join: Join = joinOn(
     if (wrtc === undefined) throw new HearsayError("join:no-webrtc", reason);
     return webrtcTransport({
       wrtc,
+      // The bound that pages need for Chromium's sake is none here.
+      dialsPerMinuteMax: 1_000,
       ...(iceServers !== undefined && { iceServers }),
       ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
     });

@@ -80,7 +80,7 @@ function seedsOnly(print: (line: Line) => void) {
   };
 }
 
-function watch(mesh: Mesh, { hear, know }: PeerArgs, print: (line: Line) => void): void {
+function watch(mesh: Mesh, { hear, know, json }: PeerArgs, print: (line: Line) => void): void {
   // Whoever is there already is told in the same way as those to come.
   for (const peer of mesh.peers) {
     print({ event: "peer:join", peer });
@@ -93,7 +93,12 @@ function watch(mesh: Mesh, { hear, know }: PeerArgs, print: (line: Line) => void
   mesh.on("link:failed", (id, reason) => {
     print({ event: "link:failed", id, reason, peer: mesh.peers.get(id) });
   });
-  mesh.on("health", (health) => print({ event: "health", health }));
+  let told = mesh.health.state;
+  mesh.on("health", (health) => {
+    // A program may want every word; a person hears of links and peers anyway.
+    if (json || health.state !== told) print({ event: "health", health });
+    told = health.state;
+  });
   mesh.on("gap", (peer, first, last) => print({ event: "gap", peer, first, last }));
   mesh.on("refused", (reason) => print({ event: "refused", reason }));
   mesh.hear(hear, (data, peer, name, { direct }) => {

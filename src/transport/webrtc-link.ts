@@ -92,8 +92,10 @@ export class WebRtcLink implements Link {
     });
     const openTimeoutMs = options.openTimeoutMs ?? (this.#trickle ? OPEN_TIMEOUT_MS : 0);
     if (openTimeoutMs > 0) {
-      const message = `no connection within ${openTimeoutMs} ms: the other end did not answer, or no path leads to it (a TURN server in iceServers may give one)`;
-      this.#openTimer = setTimeout(() => this.#fail("timeout", message), openTimeoutMs);
+      this.#openTimer = setTimeout(() => {
+        const message = `no connection within ${openTimeoutMs} ms: ${this.#whyNotOpen()}`;
+        this.#fail("timeout", message);
+      }, openTimeoutMs);
     }
     void this.#start();
   }
@@ -291,6 +293,13 @@ export class WebRtcLink implements Link {
     clearTimeout(this.#openTimer);
     this.#negotiation.stop();
     queueMicrotask(() => this.#handlers.close(reason));
+  }
+
+  #whyNotOpen(): string {
+    if (!this.#negotiation.answered) return "the other end did not answer";
+    const state = this.#peer?._pc?.iceConnectionState ?? "new";
+    const remedy = "a TURN server in iceServers may give one";
+    return `no path leads to the other end (ICE is ${state}): ${remedy}`;
   }
 
   /** Gives the connection up. simple-peer closes it in a microtask. */

@@ -57,6 +57,11 @@ export class Negotiation {
     return Uint8Array.from(hex, (byte) => Number.parseInt(byte, 16));
   }
 
+  /** The other end has described its connection. */
+  get answered(): boolean {
+    return this.#remote !== undefined;
+  }
+
   attach(peer: SimplePeer): void {
     this.#peer = peer;
     peer.on("signal", (signal) => this.#onLocal(signal));

@@ -35,6 +35,7 @@ export interface DataChannel {
 
 export interface PeerConnection {
   readonly remoteDescription: object | null;
+  readonly iceConnectionState: string;
   createDataChannel(label: string, options: object): DataChannel;
   addIceCandidate(candidate: object): Promise<unknown>;
 }

@@ -99,7 +99,7 @@ const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type: T }>> 
   linkAccept: typed("linkAccept", { attempt: number, flags: number }),
   linkReject: typed("linkReject", {
     attempt: number,
-    reason: fc.constantFrom("full" as const, "linked" as const, "leaving" as const),
+    reason: fc.constantFrom("full" as const, "failed" as const),
   }),
   signal: typed("signal", { attempt: number, payload: bytes }),
   direct: typed("direct", { generation: number, sequence: number, name, value: bytes }),

@@ -138,7 +138,9 @@ export class Attempts {
 
   onReject(from: MemberId, wireId: number, reason: RejectWord, now: number): void {
     const attempt = this.#match(from, wireId);
-    if (attempt !== undefined && isAsking(attempt)) this.#fail(attempt, `refused: ${reason}`, now);
+    if (attempt === undefined || attempt.linked) return;
+    const why = attempt.connecting ? "given up by the other end" : `refused: ${reason}`;
+    this.#fail(attempt, why, now);
   }
 
   /** The other end's signalling. */
@@ -169,7 +171,11 @@ export class Attempts {
 
   onConnectFailed(id: AttemptId, reason: string, now: number): void {
     const attempt = this.#byId.get(id);
-    if (attempt !== undefined) this.#fail(attempt, reason, now);
+    if (attempt === undefined) return;
+    // The other end would wait for its own transport to give up.
+    const reject: Inner = { type: "linkReject", attempt: attempt.wireId, reason: "failed" };
+    this.#out.carry(attempt.peer, reject, attempt.seed);
+    this.#fail(attempt, reason, now);
   }
 
   /** The seed has no such member. */

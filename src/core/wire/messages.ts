@@ -133,7 +133,8 @@ const inner = union({
     urgent: boolean,
   }),
   linkAccept: struct({ attempt: varint, flags: varint }),
-  linkReject: struct({ attempt: varint, reason: oneOf(["full", "linked", "leaving"]) }),
+  /** No link comes of it: there is no room (`full`), or the sender's transport has given up (`failed`). */
+  linkReject: struct({ attempt: varint, reason: oneOf(["full", "failed"]) }),
   /** Carries a transport's signalling for an accepted attempt, both ways. */
   signal: struct({ attempt: varint, payload: bytes(SIGNAL_BYTES_MAX) }),
   /** A message to one member. Answered by `directAck`; repeated until then. */
