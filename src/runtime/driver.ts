@@ -195,9 +195,10 @@ export class Driver {
       close: ({ code, message }) => {
         this.#links.delete(id);
         const reason = `${code}: ${message}`;
-        if (open) return this.input({ type: "linkDown", link: id, reason });
+        if (open) this.input({ type: "linkDown", link: id, reason });
         if (attempt !== undefined) this.#attempts.delete(attempt);
-        opening.failed(reason);
+        // One of an invitation may have opened and been refused at its greeting: whoever waits for it learns at once.
+        if (!open || attempt === undefined) opening.failed(reason);
       },
     };
     const link = this.transport.connect({ initiator, trickle: attempt !== undefined }, handlers);

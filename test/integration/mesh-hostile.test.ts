@@ -93,7 +93,11 @@ describe("row 44: a link with a stranger", () => {
     const accepted = await theirs.acceptInvite(forged);
     const reply = await parseReply(accepted.text, { clusterHash: theirHash, nonce, psk });
     if (!reply.ok) throw new Error(reply.flaw);
-    await invitation.complete(await writeReply({ ...reply.value, clusterHash: ourHash }, psk));
+    const completed = invitation.complete(
+      await writeReply({ ...reply.value, clusterHash: ourHash }, psk),
+    );
+    await expect(completed).rejects.toMatchObject({ code: "invite:failed" });
+    await expect(accepted.linked).rejects.toMatchObject({ code: "invite:failed" });
 
     expect(await Promise.all(refused)).toEqual([["cluster"], ["cluster"]]);
     await until([ours, theirs], "both alone", () =>

@@ -45,7 +45,7 @@ export class Delivery {
       linked: (peer) => out.linked(peer),
       send: (peer, message) => out.send(peer, message),
       deliver: (from, inner) => out.arrived(from, inner),
-      broken: (to) => this.#direct.retryNow(to, this.#now()),
+      broken: (target) => this.#direct.retrySoon(target),
     });
     this.#direct = new DirectMessages(config, deadlines, {
       carry: (to, inner) => this.#router.carry(to, inner),

@@ -26,12 +26,16 @@ export interface DirectOut {
   failed(id: number, reason: SendFailure): void;
 }
 
+/** How soon a message is repeated whose way broke. Bounds what a neighbour that always says so can cause, ms. */
+const BROKEN_RETRY_MS = 100;
+
 interface Pending {
   readonly id: number;
   readonly to: MemberId;
   readonly inner: Extract<Inner, { type: "direct" }>;
   readonly endsAt: number;
   retryMs: number;
+  triedAt: number;
 }
 
 export class DirectMessages {
@@ -63,6 +67,7 @@ export class DirectMessages {
       inner: { type: "direct", generation, sequence, name: command.name, value: command.value },
       endsAt: now + command.timeoutMs,
       retryMs: this.#config.directRetryMs + command.value.length / BYTES_PER_MS,
+      triedAt: now,
     };
     this.#pending.set(sequence, pending);
     this.#attempt(sequence, pending, now);
@@ -90,6 +95,14 @@ export class DirectMessages {
     }
   }
 
+  /** The way to somebody is said to have broken: anyone can say so, so what waits is tried soon, not at once. */
+  retrySoon(to: MemberId): void {
+    for (const [sequence, pending] of this.#pending) {
+      const at = Math.min(pending.endsAt, pending.triedAt + BROKEN_RETRY_MS);
+      if (pending.to === to) this.#deadlines.set(`direct:${sequence}`, at);
+    }
+  }
+
   /** The member left or is down. */
   gone(to: MemberId): void {
     for (const [sequence, pending] of this.#pending) {
@@ -108,6 +121,7 @@ export class DirectMessages {
   }
 
   #attempt(sequence: number, pending: Pending, now: number): void {
+    pending.triedAt = now;
     const carried = this.#out.carry(pending.to, pending.inner);
     const pauseMs = carried ? pending.retryMs : this.#config.directRetryMs;
     if (carried) pending.retryMs *= 2;
