@@ -396,7 +396,7 @@ export class Core implements Machine {
         this.#emit({ type: "forgotten", id });
       },
       giveUp: (peer) => this.#links.drop(peer, "silent"),
-      bulkWaits: (peer) => this.#links.unacknowledged(peer) > BULK_BYTES,
+      bulkWaits: (peer) => this.#links.carriesBulk(peer, this.#now),
       fingerprints: () => this.fingerprints(),
       differs: (peer, what) => this.#onDiffers(peer, what),
       reborn: (generation) => this.#state.store.renumber(generation),
@@ -491,6 +491,3 @@ export class Core implements Machine {
 
 /** Links that never greet are looked for this often, ms. */
 const GREETINGS_PERIOD_MS = 5_000;
-
-/** More under way than this is bulk: answers to probes may stand behind it. Bytes. */
-const BULK_BYTES = 65_536;

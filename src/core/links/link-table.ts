@@ -35,6 +35,9 @@ const BULK: ReadonlySet<Message["type"]> = new Set<Message["type"]>([
   "noRoute",
 ]);
 
+/** More unacknowledged than this is bulk: answers to probes may stand behind it. Bytes. */
+const BULK_BYTES = 65_536;
+
 /** Bulk is acknowledged after this much of it, so that a window never waits for its last frame. Bytes. */
 const CREDIT_BYTES = 32_768;
 
@@ -66,6 +69,8 @@ export interface Link {
   queuedBytes: number;
   fragmented: number;
   readonly assembly: Assembly;
+  /** When a piece of a large message last came in, ms. */
+  fragmentAt: number;
   sentBytes: number;
   receivedBytes: number;
 }
@@ -122,10 +127,12 @@ export class LinkTable {
     return this.#byPeer.get(peer)?.[0];
   }
 
-  /** Bulk that `peer` has not acknowledged, bytes. */
-  unacknowledged(peer: MemberId): number {
+  /** Whether bulk is under way on the link with `peer`, or was lately: what is urgent may stall with it. */
+  carriesBulk(peer: MemberId, now: number): boolean {
     const link = this.linkTo(peer);
-    return link === undefined ? 0 : link.bulkSentBytes - link.bulkCreditedBytes;
+    if (link === undefined) return false;
+    const unacknowledged = link.bulkSentBytes - link.bulkCreditedBytes;
+    return unacknowledged > BULK_BYTES || now - link.fragmentAt < this.#config.giveUpBulkMs;
   }
 
   /** When a bulk message last made progress towards us on any link, ms. */
@@ -152,6 +159,7 @@ export class LinkTable {
       queuedBytes: 0,
       fragmented: 0,
       assembly: new Assembly(),
+      fragmentAt: Number.NEGATIVE_INFINITY,
       sentBytes: 0,
       receivedBytes: 0,
     };
@@ -255,6 +263,7 @@ export class LinkTable {
 
   #received(link: Link, message: Message, now: number): void {
     if (message.type === "fragment") {
+      link.fragmentAt = now;
       const whole = link.peer === undefined ? "broken" : link.assembly.add(message, now);
       if (whole === "more") return;
       if (whole === "broken") return this.#refuse(link, "malformed", true);
