@@ -270,8 +270,9 @@ describe("row 16: peer events", () => {
 describe("row 37: direct messages", () => {
   test("arrive at one member only, once, also without a link", async () => {
     const cluster = await Cluster.start();
-    // So few links that most pairs have none.
-    const meshes = await cluster.joinMany(8, { parameters: { fullMeshMax: 2, linksTarget: 2 } });
+    // So few links that many pairs have none.
+    const parameters = { fullMeshMax: 2, linksTarget: 6, linksSlack: 0 };
+    const meshes = await cluster.joinMany(12, { parameters });
     await allKnown(meshes);
     const heard: string[] = [];
     for (const mesh of meshes) {
