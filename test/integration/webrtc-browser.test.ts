@@ -34,6 +34,8 @@ async function tab(): Promise<Place> {
   const place: Place = { party: remoteParty(page), page, other: undefined };
   await page.exposeFunction("emit", (payload: string) => place.other?.signal(payload));
   await page.addScriptTag({ content: script, type: "module" });
+  // The tag is there before its module has run.
+  await page.waitForFunction(() => "party" in globalThis, undefined, { timeout: 10_000 });
   return place;
 }
 
