@@ -74,7 +74,7 @@ export class Core implements Machine {
     this.#effects = [];
     if (!this.#stopped) {
       this.#dispatch(input);
-      this.#membership.flush();
+      this.#membership.gossip.flush();
     }
     const effects = this.#effects;
     this.#effects = [];
@@ -250,7 +250,7 @@ export class Core implements Machine {
       case "members":
         return this.#membership.onUpdates(from, message.updates, now);
       case "memberDigest":
-        return this.#membership.onDigest(from, message.entries, message.answer);
+        return this.#membership.gossip.onDigest(from, message.entries, message.answer);
       case "stateDigest":
         return this.#state.onDigest(from, message);
       case "stateDelta":
@@ -410,8 +410,7 @@ export class Core implements Machine {
     if (this.#deadlines.has(key)) return;
     this.#deadlines.set(key, this.#now + this.#config.repairPeriodMs);
     if (what === "state") return this.#state.sendDigest(peer, true);
-    const entries = this.#membership.table.digest();
-    this.#links.send(peer, { type: "memberDigest", entries, answer: true });
+    this.#membership.gossip.repair(peer);
   }
 
   #makeLinking(rng: Rng): Linking {

@@ -1,10 +1,4 @@
-/**
- * The membership layer: table, suspicions and detector, and how news of members spreads.
- *
- * News is flooded: every member passes on what it did not know, once, batched by step (SWIM's piggyback would be
- * slower here, where links are few and reliable). What the flood misses is repaired: every probe carries
- * fingerprints of all that both ends know, and neighbours that differ exchange digests, then what is newer.
- */
+/** The membership layer: brings table, gossip, suspicions and detector together. */
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
@@ -12,7 +6,6 @@ import type { MemberId } from "../machine.ts";
 import {
   type Claim,
   type Fingerprints,
-  type MemberDigestEntry,
   type MemberRecord,
   type Message,
   NEIGHBOURS_MAX,
@@ -20,11 +13,9 @@ import {
   type Update,
 } from "../wire/messages.ts";
 import { Detector } from "./detector.ts";
+import { Gossip } from "./gossip.ts";
 import { Suspicions } from "./suspicion.ts";
 import { type Change, isLive, type Member, MemberTable } from "./table.ts";
-
-/** Updates in one message. */
-const UPDATES_MAX = 256;
 
 export interface MembershipOut {
   neighbours(): readonly MemberId[];
@@ -47,12 +38,11 @@ export interface MembershipOut {
 export class Membership {
   readonly table: MemberTable;
   readonly detector: Detector;
+  readonly gossip: Gossip;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #out: MembershipOut;
   readonly #suspicions: Suspicions;
-  /** News of this step, with the neighbour that it came from. */
-  #news: { update: Update; from: MemberId | undefined }[] = [];
   /** Neighbours whose link broke without a word, and when to report them. */
   readonly #lost = new Set<MemberId>();
   /** Members whose observers are all gone, and since when nobody could report them, ms. */
@@ -65,6 +55,7 @@ export class Membership {
     this.#deadlines = deadlines;
     this.#out = out;
     this.table = new MemberTable(config, now);
+    this.gossip = new Gossip(this.table, out);
     this.detector = new Detector(config);
     this.#suspicions = new Suspicions(config, (id) => this.table.get(id));
   }
@@ -82,10 +73,10 @@ export class Membership {
     // First the announcement, then what the news of the member leads to.
     this.#announceSoon(now);
     this.#takeRecord(record, peer, now);
-    this.#out.send(peer, { type: "memberDigest", entries: this.table.digest(), answer: true });
+    this.gossip.repair(peer);
     const opinions = this.#suspicions.opinions();
     if (opinions.length > 0) {
-      this.#sendUpdates(
+      this.gossip.send(
         peer,
         opinions.map((opinion) => ({ type: "opinion", ...opinion })),
       );
@@ -130,13 +121,6 @@ export class Membership {
     }
   }
 
-  onDigest(from: MemberId, entries: readonly MemberDigestEntry[], answer: boolean): void {
-    this.#sendUpdates(from, this.table.newerThan(entries));
-    if (answer && this.#isBehind(entries)) {
-      this.#out.send(from, { type: "memberDigest", entries: this.table.digest(), answer: false });
-    }
-  }
-
   /** The time to look at the link with `peer` has come, `lateMs` ago. */
   onProbeDeadline(peer: MemberId, now: number, lateMs: number): void {
     const member = this.table.get(peer);
@@ -172,7 +156,7 @@ export class Membership {
     }
     this.describe({ neighbours }, now);
     // Before anything else of this step: who is asked next must know the way back.
-    this.flush();
+    this.gossip.flush();
   }
 
   /**
@@ -217,20 +201,7 @@ export class Membership {
   leave(now: number): void {
     this.table.leave(now);
     this.#spreadOwn();
-    this.flush();
-  }
-
-  /** Passes the step's news on. */
-  flush(): void {
-    if (this.#news.length === 0) return;
-    const news = this.#news;
-    this.#news = [];
-    for (const peer of this.#out.neighbours()) {
-      this.#sendUpdates(
-        peer,
-        news.filter(({ from }) => from !== peer).map(({ update }) => update),
-      );
-    }
+    this.gossip.flush();
   }
 
   #ping(peer: MemberId, now: number): void {
@@ -254,7 +225,7 @@ export class Membership {
     if (record.id === this.#config.id) return this.#takeOwn(record, now);
     const change = this.table.applyRecord(record, now);
     if (change === undefined) return;
-    this.#news.push({ update: { type: "record", ...record }, from });
+    this.gossip.tell({ type: "record", ...record }, from);
     this.#settle(change);
   }
 
@@ -262,7 +233,7 @@ export class Membership {
     if (claim.id === this.#config.id) return this.#takeOwn(claim, now);
     const change = this.table.applyClaim(claim, now);
     if (change === undefined) return;
-    this.#news.push({ update: { type: "claim", ...claim }, from });
+    this.gossip.tell({ type: "claim", ...claim }, from);
     this.#settle(change);
   }
 
@@ -273,7 +244,7 @@ export class Membership {
       return this.#takeOwn({ id: target, generation, incarnation, state: "suspect" }, now);
     }
     if (!this.#suspicions.add(opinion, now)) return;
-    this.#news.push({ update: { type: "opinion", ...opinion }, from });
+    this.gossip.tell({ type: "opinion", ...opinion }, from);
     // Another observer's report: look for ourselves at once. The answer is our vouch.
     if (opinion.kind === "report" && this.detector.health(target) !== undefined) {
       this.#ping(target, now);
@@ -368,29 +339,8 @@ export class Membership {
   }
 
   #spreadOwn(): void {
-    this.#news.push({ update: { type: "record", ...this.table.own }, from: undefined });
+    this.gossip.tell({ type: "record", ...this.table.own }, undefined);
     const own = this.table.get(this.#config.id) as Member;
     this.#out.changed({ before: own, after: own });
-  }
-
-  #sendUpdates(peer: MemberId, updates: readonly Update[]): void {
-    for (let i = 0; i < updates.length; i += UPDATES_MAX) {
-      this.#out.send(peer, { type: "members", updates: updates.slice(i, i + UPDATES_MAX) });
-    }
-  }
-
-  /** Whether the digest shows anything that is newer there. */
-  #isBehind(entries: readonly MemberDigestEntry[]): boolean {
-    return entries.some((entry) => {
-      const member = this.table.get(entry.id);
-      const ended = entry.state === "down" || entry.state === "left";
-      if (member === undefined) return !ended;
-      const { generation, version, incarnation } = member.record;
-      if (entry.generation !== generation) return entry.generation > generation;
-      return (
-        entry.version > version ||
-        (entry.incarnation === incarnation && entry.state !== member.state)
-      );
-    });
   }
 }

@@ -44,7 +44,7 @@ function link(...peers: MemberId[]): void {
     neighbours.push(peer);
     membership.onLinkUp(peer, recordOf(peer), 0);
   }
-  membership.flush();
+  membership.gossip.flush();
   sent.length = 0;
   log.length = 0;
 }
@@ -56,7 +56,7 @@ function unlink(peer: MemberId, onPurpose: boolean, now = 0): void {
 
 /** The news that were sent since the last call, as "to: what". */
 function news(): string[] {
-  membership.flush();
+  membership.gossip.flush();
   const all = sent.flatMap(({ to, message }) =>
     message.type !== "members"
       ? []
@@ -92,7 +92,7 @@ describe("news", () => {
 
   test("of one step goes in one message", () => {
     membership.onUpdates(A, [record(X), record(C), record(X, { version: 2 })], 0);
-    membership.flush();
+    membership.gossip.flush();
     expect(sent.map(({ message }) => message.type)).toEqual(["members"]);
     expect(news()).toEqual(["3: record of 9", "3: record of 4", "3: record of 9"]);
   });
@@ -100,7 +100,7 @@ describe("news", () => {
   test("much of it goes in messages that decode", () => {
     const many = Array.from({ length: 1_000 }, (_, i) => record(memberId(100 + i)));
     membership.onUpdates(A, many, 0);
-    membership.flush();
+    membership.gossip.flush();
     const codec = frameCodec(7);
     expect(sent.length).toBe(4);
     expect(sent.every(({ message }) => codec.decode(codec.encode(message)).ok)).toBe(true);
@@ -242,14 +242,14 @@ describe("neighbours", () => {
     news();
     const entry = { id: X, generation: 1, incarnation: 0, state: "alive" } as const;
     const known = membership.table.digest().filter(({ id }) => id !== X);
-    membership.onDigest(A, [...known, { ...entry, version: 5 }], true);
+    membership.gossip.onDigest(A, [...known, { ...entry, version: 5 }], true);
     expect(sent).toEqual([]);
-    membership.onDigest(A, [...known, { ...entry, version: 4 }], true);
+    membership.gossip.onDigest(A, [...known, { ...entry, version: 4 }], true);
     expect(news()).toEqual(["2: record of 9"]);
-    membership.onDigest(A, [...known, { ...entry, version: 6 }], true);
+    membership.gossip.onDigest(A, [...known, { ...entry, version: 6 }], true);
     expect(sent.map(({ message }) => message.type)).toEqual(["memberDigest"]);
     sent.length = 0;
-    membership.onDigest(A, [...known, { ...entry, version: 6 }], false);
+    membership.gossip.onDigest(A, [...known, { ...entry, version: 6 }], false);
     expect(sent).toEqual([]);
   });
 
