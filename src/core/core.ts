@@ -1,99 +1,62 @@
 /**
- * The only composer: hands inputs to the layers and their results to each other, explicitly. No layer knows
- * another; what one asks of another stands here. `PROTOCOL.md` is the map.
+ * The core as its driver sees it: inputs, deadlines and commands in, effects out. Which layer does what with them
+ * stands in `composition.ts`.
  */
 
-import { Broadcast } from "./broadcast/broadcast.ts";
-import { Handovers } from "./broadcast/handover.ts";
+import { Composition } from "./composition.ts";
 import type { Config } from "./config.ts";
-import { Deadlines } from "./lib/deadlines.ts";
 import { Rng } from "./lib/rng.ts";
-import { type ByeReason, LinkTable } from "./links/link-table.ts";
-import type {
-  Command,
-  Effect,
-  Input,
-  Machine,
-  MemberId,
-  MemberView,
-  MeshEvent,
-} from "./machine.ts";
-import { Membership } from "./membership/membership.ts";
-import { type Change, isLive, type Member } from "./membership/table.ts";
-import { kindsOf, viewOf } from "./membership/view.ts";
-import { Linking } from "./overlay/linking.ts";
-import { Delivery } from "./routing/delivery.ts";
-import { Replication } from "./state/replication.ts";
-import type { StateChange } from "./state/state.ts";
+import type { Command, Effect, Input, Machine, MemberView } from "./machine.ts";
+import type { Member } from "./membership/table.ts";
+import { viewOf } from "./membership/view.ts";
 import type { CoreStats, LinkView } from "./view.ts";
-import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
-import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
+import type { Fingerprints } from "./wire/messages.ts";
+
+/** Links that never greet are looked for this often, ms. */
+const GREETINGS_PERIOD_MS = 5_000;
 
 export class Core implements Machine {
   readonly #config: Config;
-  readonly #codec: FrameCodec;
-  readonly #deadlines = new Deadlines();
-  readonly #links: LinkTable;
-  readonly #membership: Membership;
-  readonly #linking: Linking;
-  readonly #delivery: Delivery;
-  readonly #broadcast: Broadcast;
-  readonly #state: Replication;
-  #effects: Effect[] = [];
-  #now: number;
-  #stopped = false;
-  #connected = false;
-  readonly #rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
-  #heard = 0;
-  #duplicates = 0;
-  readonly #handovers = new Handovers((id) => this.#emit({ type: "said", id }));
+  readonly #layers: Composition;
 
   constructor(config: Config, now: number) {
     this.#config = config;
-    this.#now = now;
-    this.#codec = frameCodec(config.clusterHash);
     const rng = Rng.fromSeed(config.seed);
-    this.#links = this.#makeLinks();
-    this.#membership = this.#makeMembership(now);
-    this.#delivery = this.#makeDelivery();
-    this.#broadcast = this.#makeBroadcast();
-    this.#state = this.#makeReplication();
-    this.#linking = this.#makeLinking(rng);
-    this.#deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
-    this.#deadlines.set("reap", now + config.tombstoneMs / 4);
-    this.#deadlines.set("audit", now + config.suspicionMaxMs / 4);
-    this.#deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
+    this.#layers = new Composition(config, rng, now);
+    const { deadlines } = this.#layers;
+    deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
+    deadlines.set("reap", now + config.tombstoneMs / 4);
+    deadlines.set("audit", now + config.suspicionMaxMs / 4);
+    deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
   }
 
   get deadline(): number {
-    return this.#stopped ? Number.POSITIVE_INFINITY : this.#deadlines.next;
+    return this.#layers.stopped ? Number.POSITIVE_INFINITY : this.#layers.deadlines.next;
   }
 
   step(input: Input, now: number): readonly Effect[] {
-    this.#now = Math.max(this.#now, now);
-    this.#effects = [];
-    if (!this.#stopped) {
+    const layers = this.#layers;
+    layers.now = Math.max(layers.now, now);
+    if (!layers.stopped) {
       this.#dispatch(input);
-      this.#membership.gossip.flush();
+      layers.membership.gossip.flush();
     }
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return layers.takeEffects();
   }
 
   /** Every member, ourselves included. */
   members(): MemberView[] {
-    const own = this.#membership.table.get(this.#config.id) as Member;
-    return [own, ...this.#membership.table.others()].map(viewOf);
+    const own = this.#layers.membership.table.get(this.#config.id) as Member;
+    return [own, ...this.#layers.membership.table.others()].map(viewOf);
   }
 
   links(): LinkView[] {
-    return this.#links.peers().map((peer) => {
-      const link = this.#links.linkTo(peer);
+    return this.#layers.links.peers().map((peer) => {
+      const link = this.#layers.links.linkTo(peer);
       return {
         peer,
         transport: link?.transport ?? "",
-        health: this.#membership.detector.health(peer),
+        health: this.#layers.membership.detector.health(peer),
         queuedBytes: link?.queuedBytes ?? 0,
         sentBytes: link?.sentBytes ?? 0,
         receivedBytes: link?.receivedBytes ?? 0,
@@ -103,55 +66,48 @@ export class Core implements Machine {
 
   /** Members that a seed has introduced and that we have no link with yet. */
   get introducedCount(): number {
-    return this.#linking.introducedCount;
+    return this.#layers.linking.introducedCount;
   }
 
   stats(): CoreStats {
     return {
-      rejected: { ...this.#rejected },
-      heard: this.#heard,
-      duplicates: this.#duplicates,
-      relayed: this.#delivery.relayed,
+      rejected: { ...this.#layers.rejected },
+      heard: this.#layers.heard,
+      duplicates: this.#layers.duplicates,
+      relayed: this.#layers.delivery.relayed,
     };
   }
 
   /** What two members must agree on when all is quiet. */
   fingerprints(): Fingerprints {
-    const members = this.#membership.table.hash;
-    const state = this.#state.store.hash;
-    return {
-      membersHigh: members.high,
-      membersLow: members.low,
-      stateHigh: state.high,
-      stateLow: state.low,
-    };
+    return this.#layers.fingerprints();
   }
 
   #dispatch(input: Input): void {
-    const now = this.#now;
+    const now = this.#layers.now;
     switch (input.type) {
       case "packet":
-        return this.#links.packet(input.link, input.bytes, now);
+        return this.#layers.links.packet(input.link, input.bytes, now);
       case "linkUp":
-        if (input.attempt !== undefined) this.#linking.onLinked(input.attempt, now);
-        return this.#links.open(input.link, input.transport, now);
+        if (input.attempt !== undefined) this.#layers.linking.onLinked(input.attempt, now);
+        return this.#layers.links.open(input.link, input.transport, now);
       case "linkDown":
-        return this.#links.closed(input.link, input.reason);
+        return this.#layers.links.closed(input.link, input.reason);
       case "connectFailed":
-        return this.#linking.onConnectFailed(input.attempt, input.reason, now);
+        return this.#layers.linking.onConnectFailed(input.attempt, input.reason, now);
       case "writable":
-        return this.#links.writable(input.link, input.bytes);
+        return this.#layers.links.writable(input.link, input.bytes);
       case "signal":
-        return this.#linking.onLocalSignal(input.attempt, input.payload);
+        return this.#layers.linking.onLocalSignal(input.attempt, input.payload);
       case "seedUp":
       case "seedPacket":
       case "seedGone":
       case "seedDown":
-        return this.#linking.onSeed(input, now);
+        return this.#layers.linking.onSeed(input, now);
       case "deadline":
         return this.#onDeadlines();
       case "resumed":
-        return this.#membership.forgive(now);
+        return this.#layers.membership.forgive(now);
       case "command":
         return this.#onCommand(input.command);
     }
@@ -159,334 +115,73 @@ export class Core implements Machine {
 
   #onDeadlines(): void {
     for (;;) {
-      const due = this.#deadlines.next;
-      const key = this.#stopped ? undefined : this.#deadlines.take(this.#now);
+      const due = this.#layers.deadlines.next;
+      const key = this.#layers.stopped ? undefined : this.#layers.deadlines.take(this.#layers.now);
       if (key === undefined) return;
       const colon = key.indexOf(":");
       const scope = colon < 0 ? key : key.slice(0, colon);
-      this.#onDeadline(scope, key.slice(colon + 1), this.#now - due);
+      this.#onDeadline(scope, key.slice(colon + 1), this.#layers.now - due);
     }
   }
 
   #onDeadline(scope: string, subject: string, lateMs: number): void {
-    const now = this.#now;
+    const now = this.#layers.now;
     switch (scope) {
       case "probe":
-        return this.#membership.onProbeDeadline(subject, now, lateMs);
+        return this.#layers.membership.onProbeDeadline(subject, now, lateMs);
       case "lost":
-        return this.#membership.onLostDeadline(subject, now);
+        return this.#layers.membership.onLostDeadline(subject, now);
       case "suspicion":
-        return this.#membership.onSuspicionDeadline(subject, now);
+        return this.#layers.membership.onSuspicionDeadline(subject, now);
       case "neighbours":
-        return this.#membership.onAnnounceDeadline(now);
+        return this.#layers.membership.onAnnounceDeadline(now);
       case "audit":
-        return this.#membership.onAuditDeadline(now);
+        return this.#layers.membership.onAuditDeadline(now);
       case "reap":
-        return this.#membership.onReapDeadline(now);
+        return this.#layers.membership.onReapDeadline(now);
       case "overlay":
       case "overlay-soon":
-        this.#delivery.forgetBroken();
-        return this.#linking.seek(this.#membership.table.own.generation, now);
+        this.#layers.delivery.forgetBroken();
+        return this.#layers.linking.seek(this.#layers.membership.table.own.generation, now);
       case "attempt":
-        return this.#linking.onAttemptDeadline(Number(subject), now);
+        return this.#layers.linking.onAttemptDeadline(Number(subject), now);
       case "greetings":
-        this.#deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
-        return this.#links.expireGreetings(now);
+        this.#layers.deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
+        return this.#layers.links.expireGreetings(now);
       case "announce":
-        return this.#broadcast.onAnnounceDeadline();
+        return this.#layers.broadcast.onAnnounceDeadline();
       case "keep":
-        return this.#broadcast.onKeepDeadline(now);
+        return this.#layers.broadcast.onKeepDeadline(now);
       case "missing":
-        return this.#broadcast.onMissingDeadline(subject, now);
+        return this.#layers.broadcast.onMissingDeadline(subject, now);
       case "direct":
-        return this.#delivery.onDeadline(Number(subject));
+        return this.#layers.delivery.onDeadline(Number(subject));
     }
   }
 
   #onCommand(command: Command): void {
-    const { generation } = this.#membership.table.own;
+    const { generation } = this.#layers.membership.table.own;
     switch (command.type) {
       case "say": {
         const { id, name, value } = command;
-        const to = this.#broadcast.say(name, value, generation, id, this.#now);
-        if (to.length === 0) this.#emit({ type: "said", id });
+        const to = this.#layers.broadcast.say(name, value, generation, id, this.#layers.now);
+        if (to.length === 0) this.#layers.emit({ type: "said", id });
         return;
       }
       case "send":
-        return this.#delivery.send(command, generation);
+        return this.#layers.delivery.send(command, generation);
       case "set":
-        return this.#state.write(command.key, command.value);
+        return this.#layers.state.write(command.key, command.value);
       case "delete":
-        return this.#state.write(command.key, undefined);
+        return this.#layers.state.write(command.key, undefined);
       case "describe":
-        return this.#membership.describe(command.about, this.#now);
+        return this.#layers.membership.describe(command.about, this.#layers.now);
       case "mayFreeze":
-        this.#membership.mayFreeze = command.value;
+        this.#layers.membership.mayFreeze = command.value;
         return;
       case "leave":
-        this.#membership.leave(this.#now);
-        return this.#stop("leaving", { type: "left" });
+        this.#layers.membership.leave(this.#layers.now);
+        return this.#layers.stop("leaving", { type: "left" });
     }
-  }
-
-  #stop(reason: ByeReason, event: MeshEvent): void {
-    this.#linking.stop();
-    for (const peer of this.#links.peers()) this.#links.bye(peer, reason);
-    this.#stopped = true;
-    this.#emit(event);
-  }
-
-  #onMessage(from: MemberId, message: Message): void {
-    const now = this.#now;
-    // Probes and their answers say more than that the other end lives: the membership reads them.
-    if (message.type !== "ping" && message.type !== "ack") {
-      this.#membership.detector.onFrame(from, now);
-    }
-    switch (message.type) {
-      case "ping":
-        return this.#membership.onPing(from, message, now);
-      case "ack":
-        return this.#membership.onAck(from, message, now);
-      case "members":
-        return this.#membership.onUpdates(from, message.updates, now);
-      case "memberDigest":
-        return this.#membership.gossip.onDigest(from, message.entries, message.answer);
-      case "stateDigest":
-        return this.#state.onDigest(from, message);
-      case "stateDelta":
-        return this.#state.onDelta(from, message);
-      case "local":
-        return this.#onInner(from, message.inner);
-      case "routed":
-        return this.#delivery.onRouted(from, message);
-      case "noRoute":
-        return this.#delivery.onNoRoute(message);
-      case "payload":
-        // An origin that nobody has told us of is nobody's: its record travels ahead of what it says.
-        if (this.#membership.table.get(message.id.origin) === undefined) return;
-        return this.#broadcast.onPayload(from, message, now);
-      case "iHave":
-        return this.#broadcast.onIHave(
-          from,
-          message.ids.filter((id) => this.#knows(id.origin)),
-          now,
-        );
-      case "graft":
-        return this.#broadcast.onGraft(from, message.ids);
-      case "prune":
-        this.#duplicates++;
-        return this.#broadcast.onPrune(from, message.origin);
-      case "baselines":
-        return this.#broadcast.onBaselines(from, message.ids, this.#links.count === 1, now);
-      case "hello":
-      case "bye":
-      case "fragment":
-      case "credit":
-        return;
-    }
-  }
-
-  #knows(id: MemberId): boolean {
-    return this.#membership.table.get(id) !== undefined;
-  }
-
-  #onInner(from: MemberId, inner: Inner): void {
-    this.#membership.onSignOfLife(from);
-    if (inner.type === "direct") this.#delivery.onDirect(from, inner);
-    else if (inner.type === "directAck") this.#delivery.onAck(from, inner);
-    else this.#linking.onInner(from, inner, undefined, this.#now);
-  }
-
-  #onHeard(from: MemberId, name: string, value: Uint8Array, direct: boolean): void {
-    this.#heard++;
-    this.#emit({ type: "heard", from, name, value, direct });
-  }
-
-  #reaches(origin: MemberId, neighbour: MemberId): boolean {
-    const neighbours = this.#membership.table.get(origin)?.record.neighbours;
-    return neighbours?.includes(neighbour) ?? false;
-  }
-
-  #onChanged({ before, after }: Change): void {
-    const { id, generation } = after.record;
-    const live = isLive(after);
-    if (id !== this.#config.id) {
-      const wasLive = before !== undefined && isLive(before);
-      if (live || wasLive) this.#tellState(this.#state.store.setLive(id, generation, live));
-      if (!live) this.#delivery.gone(id);
-      if (after.state === "left") this.#tellState(this.#state.store.drop(id));
-      for (const kind of kindsOf(before, after)) {
-        this.#emit({ type: "member", kind, member: viewOf(after) });
-      }
-    } else this.#emit({ type: "member", kind: "update", member: viewOf(after) });
-    this.#linking.membersChanged(this.#now);
-  }
-
-  #tellState(changes: readonly StateChange[]): void {
-    for (const change of changes) this.#emit({ type: "state", ...change });
-  }
-
-  #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
-    const now = this.#now;
-    const { generation } = this.#membership.table.own;
-    this.#links.send(peer, { type: "baselines", ids: this.#broadcast.baselines(generation) });
-    this.#membership.onLinkUp(peer, record, now);
-    this.#state.sendDigest(peer, true);
-    this.#linking.onUp(peer);
-    this.#emit({ type: "linkUp", peer, transport });
-    this.#delivery.linksChanged(peer);
-    if (this.#connected) return;
-    this.#connected = true;
-    this.#emit({ type: "connected" });
-  }
-
-  #onLinkDown(peer: MemberId, reason: string, onPurpose: boolean): void {
-    const now = this.#now;
-    this.#membership.onLinkDown(peer, onPurpose, now);
-    this.#broadcast.removeNeighbour(peer);
-    this.#linking.onDown(now);
-    this.#emit({ type: "linkDown", peer, reason });
-    this.#delivery.linksChanged(peer);
-    if (this.#links.count > 0 || this.#stopped) return;
-    this.#connected = false;
-    this.#emit({ type: "isolated" });
-  }
-
-  /** Whether a member may link with us; why not otherwise. */
-  #admits(record: MemberRecord): ByeReason | undefined {
-    if (record.id === this.#config.id) {
-      if (record.generation > this.#membership.table.own.generation) this.#onTaken();
-      return "stranger";
-    }
-    return record.state === "left" ? "leaving" : undefined;
-  }
-
-  /** Counted always, told when somebody was kept out by it. */
-  #onRejected(reason: RejectReason, told: boolean): void {
-    this.#rejected[reason]++;
-    if (told) this.#emit({ type: "refused", reason });
-  }
-
-  #onTaken(): void {
-    if (!this.#stopped) this.#stop("taken", { type: "identityTaken" });
-  }
-
-  #makeLinks(): LinkTable {
-    return new LinkTable(this.#config, this.#codec, {
-      effect: (effect) => this.#effect(effect),
-      ownRecord: () => this.#membership.table.own,
-      admits: (record) => this.#admits(record),
-      up: (peer, record, link) => this.#onLinkUp(peer, record, link.transport),
-      down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
-      message: (from, message) => this.#onMessage(from, message),
-      rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
-      rttMs: (peer) => this.#membership.detector.health(peer)?.rttMs,
-      handedOver: (token) => this.#handovers.one(token),
-    });
-  }
-
-  #makeMembership(now: number): Membership {
-    return new Membership(this.#config, this.#deadlines, now, {
-      neighbours: () => this.#links.peers(),
-      send: (to, message, lane) => this.#links.send(to, message, lane),
-      changed: (change) => this.#onChanged(change),
-      forgotten: (id) => {
-        this.#tellState(this.#state.store.drop(id));
-        this.#broadcast.forget(id);
-        this.#emit({ type: "forgotten", id });
-      },
-      giveUp: (peer) => this.#links.drop(peer, "silent"),
-      bulkWaits: (peer) => this.#links.carriesBulk(peer, this.#now),
-      fingerprints: () => this.fingerprints(),
-      differs: (peer, what) => this.#onDiffers(peer, what),
-      reborn: (generation) => this.#state.store.renumber(generation),
-      taken: () => this.#onTaken(),
-    });
-  }
-
-  /** Neighbours that know other things exchange digests, at most once a period. */
-  #onDiffers(peer: MemberId, what: "members" | "state"): void {
-    const key = `repair-${what}:${peer}`;
-    if (this.#deadlines.has(key)) return;
-    this.#deadlines.set(key, this.#now + this.#config.repairPeriodMs);
-    if (what === "state") return this.#state.sendDigest(peer, true);
-    this.#membership.gossip.repair(peer);
-  }
-
-  #makeLinking(rng: Rng): Linking {
-    const { table } = this.#membership;
-    return new Linking(this.#config, this.#codec, this.#deadlines, rng, table, {
-      effect: (effect) => this.#effect(effect),
-      neighbours: () => this.#links.peers(),
-      linked: (peer) => this.#links.has(peer),
-      carry: (to, inner) => this.#delivery.carry(to, inner),
-      shed: (peer) => this.#links.bye(peer, "full"),
-      superseded: (peer) => this.#links.drop(peer, "superseded"),
-      failed: (peer, reason) => {
-        this.#emit({ type: "linkFailed", peer, reason });
-        this.#linking.onDown(this.#now);
-      },
-      notFound: (peer) => this.#emit({ type: "notFound", peer }),
-      rejected: (reason) => this.#onRejected(reason, reason !== "malformed"),
-      island: () => table.island(),
-    });
-  }
-
-  #makeDelivery(): Delivery {
-    const { table } = this.#membership;
-    return new Delivery(this.#config, this.#deadlines, table, () => this.#now, {
-      neighbours: () => this.#links.peers(),
-      linked: (peer) => this.#links.has(peer),
-      send: (peer, message) => this.#push([peer], message).length === 0,
-      arrived: (from, inner) => this.#onInner(from, inner),
-      heard: (from, name, value) => this.#onHeard(from, name, value, true),
-      sent: (id) => this.#emit({ type: "sent", id }),
-      sendFailed: (id, reason) => this.#emit({ type: "sendFailed", id, reason }),
-    });
-  }
-
-  #makeReplication(): Replication {
-    return new Replication(this.#config, {
-      neighbours: () => this.#links.peers(),
-      reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
-      generationOf: (owner) => this.#membership.table.get(owner)?.record.generation,
-      push: (to, delta) => this.#push(to, delta),
-      tell: (to, digest) => this.#links.send(to, digest),
-      changed: (changes) => this.#tellState(changes),
-      refused: (key) => this.#emit({ type: "writeRefused", key }),
-    });
-  }
-
-  #makeBroadcast(): Broadcast {
-    return new Broadcast(this.#config, this.#deadlines, {
-      neighbours: () => this.#links.peers(),
-      reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
-      push: (to, payload, token) => this.#push(to, payload, token),
-      tell: (to, message) => this.#links.send(to, message),
-      deliver: ({ id, name, value }) => this.#onHeard(id.origin, name, value, false),
-      gap: (from, { from: first, to: last }) => this.#emit({ type: "gap", from, first, last }),
-      bulkProgressAt: () => this.#links.bulkProgressAt(),
-    });
-  }
-
-  /** Encodes once for all; gives the neighbours whose queue is full. */
-  #push(to: readonly MemberId[], message: Message, token?: number): MemberId[] {
-    if (to.length === 0) return [];
-    const encoded = this.#links.encode(message);
-    if (token !== undefined) this.#handovers.begin(token, to.length);
-    const refused = to.filter((peer) => !this.#links.sendBulk(peer, encoded, token));
-    if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
-    return refused;
-  }
-
-  #effect(effect: Effect): void {
-    this.#effects.push(effect);
-  }
-
-  #emit(event: MeshEvent): void {
-    this.#effects.push({ type: "emit", event });
   }
 }
-
-/** Links that never greet are looked for this often, ms. */
-const GREETINGS_PERIOD_MS = 5_000;

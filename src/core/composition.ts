@@ -1,0 +1,331 @@
+/**
+ * The only composer: makes the layers, hands messages to them and their results to each other, explicitly. No layer
+ * knows another; what one asks of another stands here. `PROTOCOL.md` is the map.
+ */
+
+import { Broadcast } from "./broadcast/broadcast.ts";
+import { Handovers } from "./broadcast/handover.ts";
+import type { Config } from "./config.ts";
+import { Deadlines } from "./lib/deadlines.ts";
+import type { Rng } from "./lib/rng.ts";
+import { type ByeReason, LinkTable } from "./links/link-table.ts";
+import type { Effect, MemberId, MeshEvent } from "./machine.ts";
+import { Membership } from "./membership/membership.ts";
+import { type Change, isLive } from "./membership/table.ts";
+import { kindsOf, viewOf } from "./membership/view.ts";
+import { Linking } from "./overlay/linking.ts";
+import { Delivery } from "./routing/delivery.ts";
+import { Replication } from "./state/replication.ts";
+import type { StateChange } from "./state/state.ts";
+import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
+import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
+
+export class Composition {
+  readonly deadlines = new Deadlines();
+  readonly links: LinkTable;
+  readonly membership: Membership;
+  readonly linking: Linking;
+  readonly delivery: Delivery;
+  readonly broadcast: Broadcast;
+  readonly state: Replication;
+  readonly #config: Config;
+  readonly #codec: FrameCodec;
+  readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
+  readonly rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
+  heard = 0;
+  duplicates = 0;
+  /** The time of the step that runs, ms. */
+  now: number;
+  stopped = false;
+  #connected = false;
+  #effects: Effect[] = [];
+
+  constructor(config: Config, rng: Rng, now: number) {
+    this.#config = config;
+    this.now = now;
+    this.#codec = frameCodec(config.clusterHash);
+    this.links = this.#makeLinks();
+    this.membership = this.#makeMembership(now);
+    this.delivery = this.#makeDelivery();
+    this.broadcast = this.#makeBroadcast();
+    this.state = this.#makeReplication();
+    this.linking = this.#makeLinking(rng);
+  }
+
+  /** What the step that ends here asks of the driver. */
+  takeEffects(): readonly Effect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  /** What two members must agree on when all is quiet. */
+  fingerprints(): Fingerprints {
+    const members = this.membership.table.hash;
+    const state = this.state.store.hash;
+    return {
+      membersHigh: members.high,
+      membersLow: members.low,
+      stateHigh: state.high,
+      stateLow: state.low,
+    };
+  }
+
+  stop(reason: ByeReason, event: MeshEvent): void {
+    this.linking.stop();
+    for (const peer of this.links.peers()) this.links.bye(peer, reason);
+    this.stopped = true;
+    this.emit(event);
+  }
+
+  #onMessage(from: MemberId, message: Message): void {
+    const now = this.now;
+    // Probes and their answers say more than that the other end lives: the membership reads them.
+    if (message.type !== "ping" && message.type !== "ack") {
+      this.membership.detector.onFrame(from, now);
+    }
+    switch (message.type) {
+      case "ping":
+        return this.membership.onPing(from, message, now);
+      case "ack":
+        return this.membership.onAck(from, message, now);
+      case "members":
+        return this.membership.onUpdates(from, message.updates, now);
+      case "memberDigest":
+        return this.membership.gossip.onDigest(from, message.entries, message.answer);
+      case "stateDigest":
+        return this.state.onDigest(from, message);
+      case "stateDelta":
+        return this.state.onDelta(from, message);
+      case "local":
+        return this.#onInner(from, message.inner);
+      case "routed":
+        return this.delivery.onRouted(from, message);
+      case "noRoute":
+        return this.delivery.onNoRoute(message);
+      case "payload":
+        // An origin that nobody has told us of is nobody's: its record travels ahead of what it says.
+        if (this.membership.table.get(message.id.origin) === undefined) return;
+        return this.broadcast.onPayload(from, message, now);
+      case "iHave":
+        return this.broadcast.onIHave(
+          from,
+          message.ids.filter((id) => this.#knows(id.origin)),
+          now,
+        );
+      case "graft":
+        return this.broadcast.onGraft(from, message.ids);
+      case "prune":
+        this.duplicates++;
+        return this.broadcast.onPrune(from, message.origin);
+      case "baselines":
+        return this.broadcast.onBaselines(from, message.ids, this.links.count === 1, now);
+      case "hello":
+      case "bye":
+      case "fragment":
+      case "credit":
+        return;
+    }
+  }
+
+  #knows(id: MemberId): boolean {
+    return this.membership.table.get(id) !== undefined;
+  }
+
+  #onInner(from: MemberId, inner: Inner): void {
+    this.membership.onSignOfLife(from);
+    if (inner.type === "direct") this.delivery.onDirect(from, inner);
+    else if (inner.type === "directAck") this.delivery.onAck(from, inner);
+    else this.linking.onInner(from, inner, undefined, this.now);
+  }
+
+  #onHeard(from: MemberId, name: string, value: Uint8Array, direct: boolean): void {
+    this.heard++;
+    this.emit({ type: "heard", from, name, value, direct });
+  }
+
+  #reaches(origin: MemberId, neighbour: MemberId): boolean {
+    const neighbours = this.membership.table.get(origin)?.record.neighbours;
+    return neighbours?.includes(neighbour) ?? false;
+  }
+
+  #onChanged({ before, after }: Change): void {
+    const { id, generation } = after.record;
+    const live = isLive(after);
+    if (id !== this.#config.id) {
+      const wasLive = before !== undefined && isLive(before);
+      if (live || wasLive) this.#tellState(this.state.store.setLive(id, generation, live));
+      if (!live) this.delivery.gone(id);
+      if (after.state === "left") this.#tellState(this.state.store.drop(id));
+      for (const kind of kindsOf(before, after)) {
+        this.emit({ type: "member", kind, member: viewOf(after) });
+      }
+    } else this.emit({ type: "member", kind: "update", member: viewOf(after) });
+    this.linking.membersChanged(this.now);
+  }
+
+  #tellState(changes: readonly StateChange[]): void {
+    for (const change of changes) this.emit({ type: "state", ...change });
+  }
+
+  #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
+    const now = this.now;
+    const { generation } = this.membership.table.own;
+    this.links.send(peer, { type: "baselines", ids: this.broadcast.baselines(generation) });
+    this.membership.onLinkUp(peer, record, now);
+    this.state.sendDigest(peer, true);
+    this.linking.onUp(peer);
+    this.emit({ type: "linkUp", peer, transport });
+    this.delivery.linksChanged(peer);
+    if (this.#connected) return;
+    this.#connected = true;
+    this.emit({ type: "connected" });
+  }
+
+  #onLinkDown(peer: MemberId, reason: string, onPurpose: boolean): void {
+    const now = this.now;
+    this.membership.onLinkDown(peer, onPurpose, now);
+    this.broadcast.removeNeighbour(peer);
+    this.linking.onDown(now);
+    this.emit({ type: "linkDown", peer, reason });
+    this.delivery.linksChanged(peer);
+    if (this.links.count > 0 || this.stopped) return;
+    this.#connected = false;
+    this.emit({ type: "isolated" });
+  }
+
+  /** Whether a member may link with us; why not otherwise. */
+  #admits(record: MemberRecord): ByeReason | undefined {
+    if (record.id === this.#config.id) {
+      if (record.generation > this.membership.table.own.generation) this.#onTaken();
+      return "stranger";
+    }
+    return record.state === "left" ? "leaving" : undefined;
+  }
+
+  /** Counted always, told when somebody was kept out by it. */
+  #onRejected(reason: RejectReason, told: boolean): void {
+    this.rejected[reason]++;
+    if (told) this.emit({ type: "refused", reason });
+  }
+
+  #onTaken(): void {
+    if (!this.stopped) this.stop("taken", { type: "identityTaken" });
+  }
+
+  #makeLinks(): LinkTable {
+    return new LinkTable(this.#config, this.#codec, {
+      effect: (effect) => this.#effect(effect),
+      ownRecord: () => this.membership.table.own,
+      admits: (record) => this.#admits(record),
+      up: (peer, record, link) => this.#onLinkUp(peer, record, link.transport),
+      down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
+      message: (from, message) => this.#onMessage(from, message),
+      rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
+      rttMs: (peer) => this.membership.detector.health(peer)?.rttMs,
+      handedOver: (token) => this.#handovers.one(token),
+    });
+  }
+
+  #makeMembership(now: number): Membership {
+    return new Membership(this.#config, this.deadlines, now, {
+      neighbours: () => this.links.peers(),
+      send: (to, message, lane) => this.links.send(to, message, lane),
+      changed: (change) => this.#onChanged(change),
+      forgotten: (id) => {
+        this.#tellState(this.state.store.drop(id));
+        this.broadcast.forget(id);
+        this.emit({ type: "forgotten", id });
+      },
+      giveUp: (peer) => this.links.drop(peer, "silent"),
+      bulkWaits: (peer) => this.links.carriesBulk(peer, this.now),
+      fingerprints: () => this.fingerprints(),
+      differs: (peer, what) => this.#onDiffers(peer, what),
+      reborn: (generation) => this.state.store.renumber(generation),
+      taken: () => this.#onTaken(),
+    });
+  }
+
+  /** Neighbours that know other things exchange digests, at most once a period. */
+  #onDiffers(peer: MemberId, what: "members" | "state"): void {
+    const key = `repair-${what}:${peer}`;
+    if (this.deadlines.has(key)) return;
+    this.deadlines.set(key, this.now + this.#config.repairPeriodMs);
+    if (what === "state") return this.state.sendDigest(peer, true);
+    this.membership.gossip.repair(peer);
+  }
+
+  #makeLinking(rng: Rng): Linking {
+    const { table } = this.membership;
+    return new Linking(this.#config, this.#codec, this.deadlines, rng, table, {
+      effect: (effect) => this.#effect(effect),
+      neighbours: () => this.links.peers(),
+      linked: (peer) => this.links.has(peer),
+      carry: (to, inner) => this.delivery.carry(to, inner),
+      shed: (peer) => this.links.bye(peer, "full"),
+      superseded: (peer) => this.links.drop(peer, "superseded"),
+      failed: (peer, reason) => {
+        this.emit({ type: "linkFailed", peer, reason });
+        this.linking.onDown(this.now);
+      },
+      notFound: (peer) => this.emit({ type: "notFound", peer }),
+      rejected: (reason) => this.#onRejected(reason, reason !== "malformed"),
+      island: () => table.island(),
+    });
+  }
+
+  #makeDelivery(): Delivery {
+    const { table } = this.membership;
+    return new Delivery(this.#config, this.deadlines, table, () => this.now, {
+      neighbours: () => this.links.peers(),
+      linked: (peer) => this.links.has(peer),
+      send: (peer, message) => this.#push([peer], message).length === 0,
+      arrived: (from, inner) => this.#onInner(from, inner),
+      heard: (from, name, value) => this.#onHeard(from, name, value, true),
+      sent: (id) => this.emit({ type: "sent", id }),
+      sendFailed: (id, reason) => this.emit({ type: "sendFailed", id, reason }),
+    });
+  }
+
+  #makeReplication(): Replication {
+    return new Replication(this.#config, {
+      neighbours: () => this.links.peers(),
+      reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
+      generationOf: (owner) => this.membership.table.get(owner)?.record.generation,
+      push: (to, delta) => this.#push(to, delta),
+      tell: (to, digest) => this.links.send(to, digest),
+      changed: (changes) => this.#tellState(changes),
+      refused: (key) => this.emit({ type: "writeRefused", key }),
+    });
+  }
+
+  #makeBroadcast(): Broadcast {
+    return new Broadcast(this.#config, this.deadlines, {
+      neighbours: () => this.links.peers(),
+      reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
+      push: (to, payload, token) => this.#push(to, payload, token),
+      tell: (to, message) => this.links.send(to, message),
+      deliver: ({ id, name, value }) => this.#onHeard(id.origin, name, value, false),
+      gap: (from, { from: first, to: last }) => this.emit({ type: "gap", from, first, last }),
+      bulkProgressAt: () => this.links.bulkProgressAt(),
+    });
+  }
+
+  /** Encodes once for all; gives the neighbours whose queue is full. */
+  #push(to: readonly MemberId[], message: Message, token?: number): MemberId[] {
+    if (to.length === 0) return [];
+    const encoded = this.links.encode(message);
+    if (token !== undefined) this.#handovers.begin(token, to.length);
+    const refused = to.filter((peer) => !this.links.sendBulk(peer, encoded, token));
+    if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
+    return refused;
+  }
+
+  #effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  emit(event: MeshEvent): void {
+    this.#effects.push({ type: "emit", event });
+  }
+}
