@@ -10,8 +10,8 @@ import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
 import { type ByeReason, LinkTable } from "./links/link-table.ts";
 import type { Effect, MemberId, MeshEvent } from "./machine.ts";
-import { Membership } from "./membership/membership.ts";
-import { type Change, isLive } from "./membership/table.ts";
+import { Membership, type MembershipOut } from "./membership/membership.ts";
+import { type Change, isLive, type MemberTable } from "./membership/table.ts";
 import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
 import { Delivery } from "./routing/delivery.ts";
@@ -19,6 +19,14 @@ import { Replication } from "./state/replication.ts";
 import type { StateChange } from "./state/state.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
 import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
+
+/** What members that are simulated in one process share: without it thousands do not fit into memory. */
+export interface Shared {
+  /** Encodes and decodes the frames. */
+  readonly codec?: FrameCodec;
+  /** What is known from the start, of a mesh that has settled. It must not change any more. */
+  readonly known?: MemberTable;
+}
 
 export class Composition {
   readonly deadlines = new Deadlines();
@@ -40,12 +48,12 @@ export class Composition {
   #connected = false;
   #effects: Effect[] = [];
 
-  constructor(config: Config, rng: Rng, now: number) {
+  constructor(config: Config, rng: Rng, now: number, { codec, known }: Shared) {
     this.#config = config;
     this.now = now;
-    this.#codec = frameCodec(config.clusterHash);
+    this.#codec = codec ?? frameCodec(config.clusterHash);
     this.links = this.#makeLinks();
-    this.membership = this.#makeMembership(now);
+    this.membership = this.#makeMembership(now, known);
     this.delivery = this.#makeDelivery();
     this.broadcast = this.#makeBroadcast();
     this.state = this.#makeReplication();
@@ -227,8 +235,8 @@ export class Composition {
     });
   }
 
-  #makeMembership(now: number): Membership {
-    return new Membership(this.#config, this.deadlines, now, {
+  #makeMembership(now: number, known: MemberTable | undefined): Membership {
+    const out: MembershipOut = {
       neighbours: () => this.links.peers(),
       send: (to, message, lane) => this.links.send(to, message, lane),
       changed: (change) => this.#onChanged(change),
@@ -243,7 +251,8 @@ export class Composition {
       differs: (peer, what) => this.#onDiffers(peer, what),
       reborn: (generation) => this.state.store.renumber(generation),
       taken: () => this.#onTaken(),
-    });
+    };
+    return new Membership(this.#config, this.deadlines, now, out, known);
   }
 
   /** Neighbours that know other things exchange digests, at most once a period. */

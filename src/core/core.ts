@@ -3,7 +3,7 @@
  * stands in `composition.ts`.
  */
 
-import { Composition } from "./composition.ts";
+import { Composition, type Shared } from "./composition.ts";
 import type { Config } from "./config.ts";
 import { Rng } from "./lib/rng.ts";
 import type { Command, Effect, Input, Machine, MemberView } from "./machine.ts";
@@ -19,10 +19,10 @@ export class Core implements Machine {
   readonly #config: Config;
   readonly #layers: Composition;
 
-  constructor(config: Config, now: number) {
+  constructor(config: Config, now: number, shared: Shared = {}) {
     this.#config = config;
     const rng = Rng.fromSeed(config.seed);
-    this.#layers = new Composition(config, rng, now);
+    this.#layers = new Composition(config, rng, now, shared);
     const { deadlines } = this.#layers;
     deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
     deadlines.set("reap", now + config.tombstoneMs / 4);

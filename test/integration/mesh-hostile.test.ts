@@ -121,7 +121,7 @@ describe("a member that sends garbage", () => {
       intruder.hello(),
       { type: "ping", sequence: 1, echo: 0, mayFreeze: false, fingerprints },
       { type: "ack", sequence: 1, mayFreeze: false, fingerprints },
-      { type: "members", updates: [{ type: "record", ...intruder.record() }] },
+      { type: "members", updates: [{ type: "record", record: intruder.record() }] },
       { type: "memberDigest", entries: [], answer: true },
       { type: "stateDigest", entries: [{ owner: to, generation: 1, maxVersion: 9 }], answer: true },
       {

@@ -84,7 +84,7 @@ function typed<const T extends string, V extends object>(
 }
 
 const update = fc.oneof(
-  record.map((one) => ({ type: "record" as const, ...one })),
+  record.map((one) => ({ type: "record" as const, record: one })),
   claim.map((one) => ({ type: "claim" as const, ...one })),
   opinion.map((one) => ({ type: "opinion" as const, ...one })),
 );

@@ -51,7 +51,7 @@ const news: fc.Arbitrary<Update[]> = history.chain((records) =>
       },
     )
     .map((claims) => [
-      ...records.map((record) => ({ type: "record" as const, ...record })),
+      ...records.map((record) => ({ type: "record" as const, record })),
       ...claims.map(({ about, state }) => {
         const { id, generation, incarnation } = records[about % records.length] as MemberRecord;
         return { type: "claim" as const, id, generation, incarnation, state };
@@ -67,7 +67,7 @@ const twoOrders = news.chain((all) =>
 );
 
 function apply(table: MemberTable, one: Update): void {
-  if (one.type === "record") table.applyRecord(one, 0);
+  if (one.type === "record") table.applyRecord(one.record, 0);
   else if (one.type === "claim") table.applyClaim(one, 0);
 }
 
@@ -171,5 +171,5 @@ describe("the merge", () => {
 });
 
 function isOf(one: Update, id: string): boolean {
-  return one.type !== "opinion" && one.id === id;
+  return (one.type === "record" ? one.record.id : one.type === "claim" && one.id) === id;
 }

@@ -1,27 +1,29 @@
 /**
- * A 64-bit fingerprint of a set that is kept up to date by adding and removing items (XOR of mixed items).
- * Two members compare fingerprints to see whether they know the same; they are no proof against an adversary.
+ * A 64-bit fingerprint of a set that is kept up to date by adding and removing items (XOR of mixed items), and
+ * 32 bits for each of up to `PARTS_MAX` parts of it, told apart by the id. Two members compare fingerprints to see
+ * whether they know the same, and parts to see where they differ; they are no proof against an adversary.
  */
+
+/** Parts of a set at most, a power of two. At 16,384 items one part holds 32. */
+export const PARTS_MAX = 512;
 
 export class SetHash {
   #high = 0;
   #low = 0;
+  #parts: Int32Array | undefined;
 
   /** Adds an item, or removes one that was added: both are the same operation. */
   toggle(id: string, a: number, b: number, c: number, d: number): void {
-    let high = 0x2545f491;
-    let low = 0x9e3779b9;
-    for (let i = 0; i < id.length; i += 8) {
-      const word = Number.parseInt(id.slice(i, i + 8), 16) | 0;
-      high = mix(high ^ word, low);
-      low = mix(low + word, high);
-    }
-    for (const value of [a, b, c, d]) {
-      high = mix(high ^ (value | 0), low);
-      low = mix(low + Math.floor(value / 2 ** 32), high);
-    }
+    mixId(id);
+    const part = (low >>> 0) % PARTS_MAX;
+    mixNumber(a);
+    mixNumber(b);
+    mixNumber(c);
+    mixNumber(d);
     this.#high ^= high;
     this.#low ^= low;
+    this.#parts ??= new Int32Array(PARTS_MAX);
+    this.#parts[part] = (this.#parts[part] as number) ^ low;
   }
 
   get high(): number {
@@ -31,6 +33,57 @@ export class SetHash {
   get low(): number {
     return this.#low >>> 0;
   }
+
+  /** One hash for each of `count` parts, a power of two. Fewer parts are sums of more of them. */
+  parts(count: number): number[] {
+    const hashes = new Array<number>(count).fill(0);
+    for (let part = 0; this.#parts !== undefined && part < PARTS_MAX; part++) {
+      const folded = part % count;
+      hashes[folded] = ((hashes[folded] as number) ^ (this.#parts[part] as number)) >>> 0;
+    }
+    return hashes;
+  }
+
+  /** Takes the value of another. */
+  become(other: SetHash): void {
+    this.#high = other.#high;
+    this.#low = other.#low;
+    this.#parts = other.#parts?.slice();
+  }
+}
+
+/** The part of `count` in which the items of `id` are. */
+export function partOf(id: string, count: number): number {
+  mixId(id);
+  return (low >>> 0) % count;
+}
+
+/** Whether a set can be cut into so many parts. */
+export function isPartCount(count: number): boolean {
+  return count >= 1 && count <= PARTS_MAX && (count & (count - 1)) === 0;
+}
+
+// The two halves of the item being mixed: plain variables, for this runs for every change of every member.
+let high = 0;
+let low = 0;
+
+function mixId(id: string): void {
+  high = 0x2545f491;
+  low = 0x9e3779b9;
+  for (let i = 0; i < id.length; i += 8) {
+    let word = 0;
+    for (let j = i; j < i + 8; j++) {
+      const code = id.charCodeAt(j);
+      word = (word << 4) | (code < 58 ? code - 48 : code - 87);
+    }
+    high = mix(high ^ word, low);
+    low = mix(low + word, high);
+  }
+}
+
+function mixNumber(value: number): void {
+  high = mix(high ^ (value | 0), low);
+  low = mix(low + Math.floor(value / 2 ** 32), high);
 }
 
 function mix(a: number, b: number): number {

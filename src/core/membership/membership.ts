@@ -50,11 +50,17 @@ export class Membership {
   #opinionSequence = 0;
   #mayFreeze = false;
 
-  constructor(config: Config, deadlines: Deadlines, now: number, out: MembershipOut) {
+  constructor(
+    config: Config,
+    deadlines: Deadlines,
+    now: number,
+    out: MembershipOut,
+    known?: MemberTable,
+  ) {
     this.#config = config;
     this.#deadlines = deadlines;
     this.#out = out;
-    this.table = new MemberTable(config, now);
+    this.table = new MemberTable(config, now, known);
     this.gossip = new Gossip(this.table, out);
     this.detector = new Detector(config);
     this.#suspicions = new Suspicions(config, (id) => this.table.get(id));
@@ -115,7 +121,7 @@ export class Membership {
 
   onUpdates(from: MemberId, updates: readonly Update[], now: number): void {
     for (const update of updates) {
-      if (update.type === "record") this.#takeRecord(update, from, now);
+      if (update.type === "record") this.#takeRecord(update.record, from, now);
       else if (update.type === "claim") this.#takeClaim(update, from, now);
       else this.#takeOpinion(update, from, now);
     }
@@ -225,7 +231,7 @@ export class Membership {
     if (record.id === this.#config.id) return this.#takeOwn(record, now);
     const change = this.table.applyRecord(record, now);
     if (change === undefined) return;
-    this.gossip.tell({ type: "record", ...record }, from);
+    this.gossip.tell({ type: "record", record }, from);
     this.#settle(change);
   }
 
@@ -339,7 +345,7 @@ export class Membership {
   }
 
   #spreadOwn(): void {
-    this.gossip.tell({ type: "record", ...this.table.own }, undefined);
+    this.gossip.tell({ type: "record", record: this.table.own }, undefined);
     const own = this.table.get(this.#config.id) as Member;
     this.#out.changed({ before: own, after: own });
   }

@@ -11,6 +11,7 @@
 import type { Config } from "../config.ts";
 import { SetHash } from "../lib/hash.ts";
 import { invariant } from "../lib/invariant.ts";
+import { LayeredMap } from "../lib/layered-map.ts";
 import type { About, MemberId } from "../machine.ts";
 import {
   type Claim,
@@ -53,31 +54,32 @@ export type SelfNews =
 
 export class MemberTable {
   readonly #config: Config;
-  readonly #members = new Map<MemberId, Member>();
+  readonly #members: LayeredMap<MemberId, Member>;
   readonly #hash = new SetHash();
   /** Raised whenever any record or state changes: caches compare it. */
   #revision = 0;
   #liveCount = 0;
+  #lowestLive: MemberId;
   #own: MemberRecord;
   /** When others know this life of ours for certain, ms: what is foreign then is a clone. */
   #settledAt = Number.POSITIVE_INFINITY;
 
-  constructor(config: Config, now: number) {
+  /** @param known what another table holds, which must not change any more: this one begins with the same */
+  constructor(config: Config, now: number, known?: MemberTable) {
     this.#config = config;
-    this.#own = {
-      id: config.id,
-      generation: config.generation,
-      version: 1,
-      incarnation: 0,
-      state: "alive",
-      flags: (config.slowOfferer ? FLAG_SLOW_OFFERER : 0) | (config.node ? FLAG_NODE : 0),
-      name: config.name,
-      role: config.role,
-      meta: config.meta,
-      addresses: config.addresses,
-      neighbours: [],
-    };
-    this.#put(undefined, { record: this.#own, state: "alive", since: now });
+    this.#lowestLive = config.id;
+    if (known === undefined) this.#members = new LayeredMap();
+    else {
+      this.#members = new LayeredMap(known.#members);
+      this.#hash.become(known.#hash);
+      this.#liveCount = known.#liveCount;
+      this.#lowestLive = known.#lowestLive;
+    }
+    const before = this.#members.get(config.id);
+    this.#own = before?.record ?? ownRecord(config);
+    if (before === undefined) {
+      this.#put(undefined, { record: this.#own, state: "alive", since: now });
+    }
   }
 
   get own(): MemberRecord {
@@ -115,11 +117,7 @@ export class MemberTable {
 
   /** The lowest live id: it names the island that we are on. */
   island(): MemberId {
-    let lowest = this.#config.id;
-    for (const member of this.#members.values()) {
-      if (isLive(member) && member.record.id < lowest) lowest = member.record.id;
-    }
-    return lowest;
+    return this.#lowestLive;
   }
 
   /** Changes what we say of ourselves. */
@@ -188,7 +186,8 @@ export class MemberTable {
   /** Forgets members that ended before `now - tombstoneMs`; gives their ids. */
   reap(now: number): MemberId[] {
     const reaped: MemberId[] = [];
-    for (const [id, member] of this.#members) {
+    if (this.#members.size === this.#liveCount) return reaped;
+    for (const [id, member] of this.#members.entries()) {
       if (isLive(member) || now - member.since < this.#config.tombstoneMs) continue;
       this.#members.delete(id);
       reaped.push(id);
@@ -216,7 +215,7 @@ export class MemberTable {
       const ended = state === "down" || state === "left";
       // A tombstone is news only to those who still hold the member for something better.
       if (entry === undefined && ended) continue;
-      if (isOlder(entry, record)) updates.push({ type: "record", ...record });
+      if (isOlder(entry, record)) updates.push({ type: "record", record });
       const stateIsNews =
         entry === undefined ||
         entry.generation < record.generation ||
@@ -250,7 +249,22 @@ export class MemberTable {
     this.#count(after, 1);
     this.#members.set(after.record.id, after);
     this.#revision++;
+    this.#lower(after);
     return { before, after };
+  }
+
+  #lower(after: Member): void {
+    const { id } = after.record;
+    if (isLive(after)) {
+      if (id < this.#lowestLive) this.#lowestLive = id;
+    } else if (id === this.#lowestLive) {
+      this.#lowestLive = this.#config.id;
+      for (const member of this.#members.values()) {
+        if (isLive(member) && member.record.id < this.#lowestLive) {
+          this.#lowestLive = member.record.id;
+        }
+      }
+    }
   }
 
   #count(member: Member, by: 1 | -1): void {
@@ -259,6 +273,22 @@ export class MemberTable {
     const { id, generation, version, incarnation } = member.record;
     this.#hash.toggle(id, generation, version, incarnation, RANK[member.state]);
   }
+}
+
+function ownRecord(config: Config): MemberRecord {
+  return {
+    id: config.id,
+    generation: config.generation,
+    version: 1,
+    incarnation: 0,
+    state: "alive",
+    flags: (config.slowOfferer ? FLAG_SLOW_OFFERER : 0) | (config.node ? FLAG_NODE : 0),
+    name: config.name,
+    role: config.role,
+    meta: config.meta,
+    addresses: config.addresses,
+    neighbours: [],
+  };
 }
 
 export function isLive(member: Member): boolean {

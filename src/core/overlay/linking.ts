@@ -51,7 +51,7 @@ export class Linking {
   ) {
     this.#codec = codec;
     this.#out = out;
-    this.#island = config.id;
+    this.#island = out.island();
     this.#attempts = new Attempts(config, deadlines, rng.fork("attempts"), {
       effect: (effect) => out.effect(effect),
       carry: (to, inner, seed) =>

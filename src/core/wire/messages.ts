@@ -87,7 +87,7 @@ const opinion = struct({
 });
 export type Opinion = Infer<typeof opinion>;
 
-const update = union({ record: memberRecord, claim, opinion });
+const update = union({ record: struct({ record: memberRecord }), claim, opinion });
 export type Update = Infer<typeof update>;
 
 /** The fingerprints that two neighbours compare on every probe. */

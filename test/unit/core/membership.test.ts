@@ -67,12 +67,15 @@ function news(): string[] {
 }
 
 function wordOf(one: Update): string {
-  if (one.type === "record") return `record of ${Number.parseInt(one.id, 16)}`;
+  if (one.type === "record") return `record of ${Number.parseInt(one.record.id, 16)}`;
   if (one.type === "claim") return `${one.state} ${Number.parseInt(one.id, 16)}`;
   return `${one.kind} by ${Number.parseInt(one.observer, 16)} on ${Number.parseInt(one.target, 16)}`;
 }
 
-const record = (id: MemberId, change = {}): Update => ({ type: "record", ...recordOf(id, change) });
+const record = (id: MemberId, change = {}): Update => ({
+  type: "record",
+  record: recordOf(id, change),
+});
 const report = (observer: MemberId, target: MemberId, change = {}): Update => ({
   type: "opinion",
   ...opinionOf("report", observer, target, change),

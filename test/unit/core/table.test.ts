@@ -260,3 +260,22 @@ describe("what we know that the sender of a digest does not", () => {
     expect(table.digest().map(({ id }) => id)).toEqual([OWN, X]);
   });
 });
+
+describe("tables of one process that begin alike", () => {
+  test("each begins with what the first holds and goes its own way", () => {
+    const first = new MemberTable(configOf({}, { id: memberId(1) }), 0);
+    for (const n of [2, 3, 4]) first.applyRecord(recordOf(memberId(n)), 0);
+    const second = new MemberTable(configOf({}, { id: memberId(2) }), 0, first);
+    expect(second.own).toBe(first.get(memberId(2))?.record);
+    expect([second.liveCount, second.island()]).toEqual([4, memberId(1)]);
+    expect([second.hash.high, second.hash.low]).toEqual([first.hash.high, first.hash.low]);
+    const claim = { id: memberId(1), generation: 1, incarnation: 0, state: "down" } as const;
+    second.applyClaim(claim, 5);
+    expect([second.liveCount, second.island()]).toEqual([3, memberId(2)]);
+    expect([first.liveCount, first.island(), first.isLive(memberId(1))]).toEqual([
+      4,
+      memberId(1),
+      true,
+    ]);
+  });
+});

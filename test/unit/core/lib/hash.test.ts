@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SetHash } from "../../../../src/core/lib/hash.ts";
+import { isPartCount, PARTS_MAX, partOf, SetHash } from "../../../../src/core/lib/hash.ts";
 
 const number = fc.oneof(fc.nat({ max: 5 }), fc.maxSafeNat());
 const item = fc.tuple(
@@ -65,4 +65,42 @@ test("twenty thousand members have twenty thousand fingerprints", () => {
     seen.add(hashOf([[i.toString(16).padStart(32, "0"), 1, i % 7, 0, 0]]));
   }
   expect(seen.size).toBe(20_000);
+});
+
+test("two sets differ in the parts in which their items differ, and in no other", () => {
+  const counts = fc.integer({ min: 0, max: 9 }).map((bits) => 2 ** bits);
+  fc.assert(
+    fc.property(fc.array(item), fc.array(item, { maxLength: 3 }), counts, (items, extra, count) => {
+      const parts = (all: readonly Item[]): number[] => {
+        const hash = new SetHash();
+        for (const one of all) hash.toggle(...one);
+        return hash.parts(count);
+      };
+      const before = parts(items);
+      const after = parts([...items, ...extra]);
+      const differing = after.flatMap((hash, part) => (hash === before[part] ? [] : [part]));
+      // An item that is there twice is not there.
+      const odd = extra.filter(
+        (one) => extra.filter((other) => String(other) === String(one)).length % 2 === 1,
+      );
+      const expected = new Set(odd.map(([id]) => partOf(id, count)));
+      expect(differing).toEqual([...expected].sort((a, b) => a - b));
+    }),
+  );
+});
+
+test("parts are so many as a power of two up to the most", () => {
+  const valid = Array.from({ length: 2 * PARTS_MAX + 2 }, (_, count) => count).filter(isPartCount);
+  expect(valid).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+  expect([-1, 2 ** 32, 2 ** 33 + 4].filter(isPartCount)).toEqual([]);
+});
+
+test("one set takes the value of another, and goes its own way", () => {
+  const hash = new SetHash();
+  hash.toggle("0123456789abcdef0123456789abcdef", 1, 2, 3, 4);
+  const copy = new SetHash();
+  copy.become(hash);
+  expect([copy.high, copy.low, copy.parts(8)]).toEqual([hash.high, hash.low, hash.parts(8)]);
+  copy.toggle("ffff456789abcdef0123456789abcdef", 1, 2, 3, 4);
+  expect(copy.parts(8)).not.toEqual(hash.parts(8));
 });
