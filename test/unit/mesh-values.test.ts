@@ -46,7 +46,8 @@ describe("values", () => {
       fc.constant(null),
       fc.boolean(),
       fc.maxSafeInteger(),
-      fc.double(),
+      // MessagePack has one zero: −0 arrives as 0.
+      fc.double().map((number) => number + 0),
       fc.string({ unit: "grapheme" }),
       fc.uint8Array(),
       fc.date({ min: new Date(0), max: new Date(8.64e15), noInvalidDate: true }),
