@@ -11,7 +11,13 @@ import type { Rng } from "./lib/rng.ts";
 import { type ByeReason, LinkTable } from "./links/link-table.ts";
 import type { Effect, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
-import { type Change, isLive, type MemberTable } from "./membership/table.ts";
+import {
+  type Change,
+  isPresent,
+  type Member,
+  type MemberState,
+  type MemberTable,
+} from "./membership/table.ts";
 import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
 import { Delivery } from "./routing/delivery.ts";
@@ -65,6 +71,11 @@ export class Composition {
     const effects = this.#effects;
     this.#effects = [];
     return effects;
+  }
+
+  /** Members with a link that takes part: all but sleepers. */
+  #awake(): MemberId[] {
+    return this.links.peers().filter((peer) => !this.membership.isAsleep(peer));
   }
 
   /** What two members must agree on when all is quiet. */
@@ -159,11 +170,12 @@ export class Composition {
 
   #onChanged({ before, after }: Change): void {
     const { id, generation } = after.record;
-    const live = isLive(after);
     if (id !== this.#config.id) {
-      const wasLive = before !== undefined && isLive(before);
-      if (live || wasLive) this.#tellState(this.state.store.setLive(id, generation, live));
-      if (!live) this.delivery.gone(id);
+      const present = isPresent(after);
+      const wasPresent = before !== undefined && isPresent(before);
+      if (present || wasPresent) this.#tellState(this.state.store.setLive(id, generation, present));
+      if (!present) this.delivery.gone(id);
+      if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
       if (after.state === "left") this.#tellState(this.state.store.drop(id));
       for (const kind of kindsOf(before, after)) {
         this.emit({ type: "member", kind, member: viewOf(after) });
@@ -172,14 +184,23 @@ export class Composition {
     this.linking.membersChanged(this.now);
   }
 
+  /** The link with a sleeper stays and carries nothing, until it wakes. */
+  #onNeighbour(was: MemberState, { state, record: { id } }: Member): void {
+    if (was === state) return;
+    if (state === "asleep") this.broadcast.removeNeighbour(id);
+    if (was !== "asleep") return;
+    this.#sendBaselines(id);
+    this.membership.gossip.repair(id);
+    this.state.sendDigest(id, true);
+  }
+
   #tellState(changes: readonly StateChange[]): void {
     for (const change of changes) this.emit({ type: "state", ...change });
   }
 
   #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
     const now = this.now;
-    const { generation } = this.membership.table.own;
-    this.links.send(peer, { type: "baselines", ids: this.broadcast.baselines(generation) });
+    this.#sendBaselines(peer);
     this.membership.onLinkUp(peer, record, now);
     this.state.sendDigest(peer, true);
     this.linking.onUp(peer);
@@ -188,6 +209,11 @@ export class Composition {
     if (this.#connected) return;
     this.#connected = true;
     this.emit({ type: "connected" });
+  }
+
+  #sendBaselines(to: MemberId): void {
+    const { generation } = this.membership.table.own;
+    this.links.send(to, { type: "baselines", ids: this.broadcast.baselines(generation) });
   }
 
   #onLinkDown(peer: MemberId, reason: string, onPurpose: boolean): void {
@@ -237,7 +263,7 @@ export class Composition {
 
   #makeMembership(now: number, known: MemberTable | undefined): Membership {
     const out: MembershipOut = {
-      neighbours: () => this.links.peers(),
+      neighbours: () => this.#awake(),
       send: (to, message, lane) => this.links.send(to, message, lane),
       changed: (change) => this.#onChanged(change),
       forgotten: (id) => {
@@ -268,7 +294,7 @@ export class Composition {
     const { table } = this.membership;
     return new Linking(this.#config, this.#codec, this.deadlines, rng, table, {
       effect: (effect) => this.#effect(effect),
-      neighbours: () => this.links.peers(),
+      neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       carry: (to, inner) => this.delivery.carry(to, inner),
       shed: (peer) => this.links.bye(peer, "full"),
@@ -286,7 +312,7 @@ export class Composition {
   #makeDelivery(): Delivery {
     const { table } = this.membership;
     return new Delivery(this.#config, this.deadlines, table, () => this.now, {
-      neighbours: () => this.links.peers(),
+      neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       send: (peer, message) => this.#push([peer], message).length === 0,
       arrived: (from, inner) => this.#onInner(from, inner),
@@ -298,7 +324,7 @@ export class Composition {
 
   #makeReplication(): Replication {
     return new Replication(this.#config, {
-      neighbours: () => this.links.peers(),
+      neighbours: () => this.#awake(),
       reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
       generationOf: (owner) => this.membership.table.get(owner)?.record.generation,
       push: (to, delta) => this.#push(to, delta),
@@ -310,7 +336,7 @@ export class Composition {
 
   #makeBroadcast(): Broadcast {
     return new Broadcast(this.#config, this.deadlines, {
-      neighbours: () => this.links.peers(),
+      neighbours: () => this.#awake(),
       reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
       push: (to, payload, token) => this.#push(to, payload, token),
       tell: (to, message) => this.links.send(to, message),

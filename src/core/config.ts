@@ -63,6 +63,8 @@ export const PARAMETERS = {
   downShare: { default: 0.7, min: 0.1, max: 1 },
   /** A suspicion that is undecided by then ends in down unless somebody vouches. Source: design. */
   suspicionMaxMs: { default: 10_000, min: 500, max: 120_000 },
+  /** A member that is asleep for longer is down. Source: design. */
+  asleepMs: { default: 300_000, min: 1_000, max: 86_400_000 },
   /** Members that left or went down are remembered so long, so that old news does not revive them. */
   tombstoneMs: { default: 600_000, min: 1_000, max: 86_400_000 },
   /** Members in the table, all states. Bounds memory against invented members; one digest lists them all. */

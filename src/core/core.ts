@@ -107,7 +107,7 @@ export class Core implements Machine {
       case "deadline":
         return this.#onDeadlines();
       case "resumed":
-        return this.#layers.membership.forgive(now);
+        return this.#layers.membership.resume(input.gapMs, now);
       case "command":
         return this.#onCommand(input.command);
     }
@@ -133,6 +133,8 @@ export class Core implements Machine {
         return this.#layers.membership.onLostDeadline(subject, now);
       case "suspicion":
         return this.#layers.membership.onSuspicionDeadline(subject, now);
+      case "asleep":
+        return this.#layers.membership.onAsleepDeadline(subject, now);
       case "neighbours":
         return this.#layers.membership.onAnnounceDeadline(now);
       case "audit":
@@ -179,6 +181,8 @@ export class Core implements Machine {
       case "mayFreeze":
         this.#layers.membership.mayFreeze = command.value;
         return;
+      case "sleep":
+        return this.#layers.membership.sleep(this.#layers.now);
       case "leave":
         this.#layers.membership.leave(this.#layers.now);
         return this.#layers.stop("leaving", { type: "left" });

@@ -67,7 +67,7 @@ export type Input =
   | { readonly type: "seedDown"; readonly seed: SeedId }
   /** The time of `deadline` has come. A late one is a normal input. */
   | { readonly type: "deadline" }
-  /** The host stood still for `gapMs` (sleep, freeze): what was in flight says nothing. */
+  /** The host stood still for `gapMs` (sleep, freeze): what was in flight says nothing. Ends an announced sleep. */
   | { readonly type: "resumed"; readonly gapMs: number }
   | { readonly type: "command"; readonly command: Command };
 
@@ -93,8 +93,10 @@ export type Command =
   | { readonly type: "delete"; readonly key: string }
   /** Replaces what the member says about itself. */
   | { readonly type: "describe"; readonly about: About }
-  /** The page may be frozen from now on (hidden), or not. */
+  /** The host may stop this member from now on without a word (a hidden page), or not. */
   | { readonly type: "mayFreeze"; readonly value: boolean }
+  /** The host is about to stop this member (freeze, suspend): tells all that it is asleep until `resumed` comes. */
+  | { readonly type: "sleep" }
   /** Says good-bye on every link and stops. */
   | { readonly type: "leave" };
 
@@ -141,7 +143,7 @@ export type Effect =
 export interface MemberView extends About {
   readonly id: MemberId;
   readonly generation: number;
-  readonly state: "alive" | "suspect" | "down" | "left";
+  readonly state: "alive" | "suspect" | "asleep" | "down" | "left";
   readonly node: boolean;
   readonly addresses: readonly string[];
   /** Whom it announces links with. */
@@ -151,12 +153,13 @@ export interface MemberView extends About {
 /** What the core tells the application. */
 export type MeshEvent =
   /**
-   * A member became known (`join`), is alive again or was restarted (`up`), may be gone (`suspect`), is gone
-   * (`down`), said good-bye (`leave`), or says something else of itself (`update`). Once per transition.
+   * A member became known (`join`), is alive again or was restarted (`up`), may be gone (`suspect`), was stopped by
+   * its host and may come back (`asleep`), is gone (`down`), said good-bye (`leave`), or says something else of itself
+   * (`update`). Once per transition.
    */
   | {
       readonly type: "member";
-      readonly kind: "join" | "up" | "suspect" | "down" | "leave" | "update";
+      readonly kind: "join" | "up" | "suspect" | "asleep" | "down" | "leave" | "update";
       readonly member: MemberView;
     }
   /** A member that ended long ago was forgotten. */

@@ -11,6 +11,8 @@ export interface MeshEvents {
   "peer:up": [peer: Peer];
   /** Some of a member's neighbours miss it. */
   "peer:suspect": [peer: Peer];
+  /** A member's host has stopped it (a frozen page, a suspended machine). It may come back. */
+  "peer:asleep": [peer: Peer];
   /** A member is gone without a word: its neighbours agree. */
   "peer:down": [peer: Peer];
   /** A member said good-bye. */

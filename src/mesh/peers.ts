@@ -5,8 +5,11 @@ import type { LinkView } from "../core/view.ts";
 import type { StateView } from "./state-view.ts";
 import { decodeValue } from "./values.ts";
 
-/** alive; suspect: some of its neighbours miss it; down: they agree that it is gone; left: it said good-bye. */
-export type PeerState = "alive" | "suspect" | "down" | "left";
+/**
+ * alive; suspect: some of its neighbours miss it; asleep: its host has stopped it, and it may come back; down: its
+ * neighbours agree that it is gone; left: it said good-bye.
+ */
+export type PeerState = "alive" | "suspect" | "asleep" | "down" | "left";
 
 /** A member of the mesh, ourselves included. One object for each, kept up to date. */
 export interface Peer {

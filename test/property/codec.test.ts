@@ -33,7 +33,7 @@ const record = fc.record({
   generation: number,
   version: number,
   incarnation: number,
-  state: fc.constantFrom("alive" as const, "left" as const),
+  state: fc.constantFrom("alive" as const, "asleep" as const, "left" as const),
   flags: number,
   name,
   role: name,
@@ -45,7 +45,7 @@ const claim = fc.record({
   id,
   generation: number,
   incarnation: number,
-  state: fc.constantFrom("suspect" as const, "down" as const),
+  state: fc.constantFrom("suspect" as const, "asleep" as const, "down" as const),
 });
 const opinion = fc.record({
   observer: id,

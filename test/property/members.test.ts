@@ -7,13 +7,14 @@ import { configOf, memberId, recordOf } from "../unit/core/support.ts";
 
 const OWN = memberId(1);
 const X = memberId(2);
-const RANK = { alive: 0, suspect: 1, down: 2, left: 3 };
+const RANK = { alive: 0, suspect: 1, asleep: 2, down: 3, left: 4 };
 
 /** What an owner may honestly have said in one or two lives: versions rise, incarnations with them, left is last. */
 const history = fc
   .array(
     fc.record({
       refutes: fc.boolean(),
+      sleeps: fc.constantFrom(false, false, true),
       name: fc.constantFrom("a", "b"),
       restarts: fc.constantFrom(false, false, false, true),
       leaves: fc.constantFrom(false, false, false, false, true),
@@ -23,17 +24,18 @@ const history = fc
   .map((changes) => {
     const records: MemberRecord[] = [];
     let last = recordOf(X);
-    for (const { refutes, name, restarts, leaves } of changes) {
+    for (const { refutes, sleeps, name, restarts, leaves } of changes) {
       if (restarts || last.state === "left") {
         last = recordOf(X, { generation: last.generation + 1, name });
       } else {
-        const incarnation = last.incarnation + Number(refutes);
+        const wakes = last.state === "asleep" && !sleeps;
+        const incarnation = last.incarnation + Number(refutes || wakes);
         last = {
           ...last,
           version: last.version + 1,
           incarnation,
           name,
-          state: leaves ? "left" : "alive",
+          state: leaves ? "left" : sleeps ? "asleep" : "alive",
         };
       }
       records.push(last);
@@ -45,7 +47,10 @@ const history = fc
 const news: fc.Arbitrary<Update[]> = history.chain((records) =>
   fc
     .array(
-      fc.record({ about: fc.nat(), state: fc.constantFrom("suspect" as const, "down" as const) }),
+      fc.record({
+        about: fc.nat(),
+        state: fc.constantFrom("suspect" as const, "asleep" as const, "down" as const),
+      }),
       {
         maxLength: 8,
       },

@@ -361,6 +361,7 @@ function entryOf(peer: Peer): PeerEntry {
 const EVENT_OF: Readonly<Record<PeerState, MeshEventName>> = {
   alive: "peer:up",
   suspect: "peer:suspect",
+  asleep: "peer:asleep",
   down: "peer:down",
   left: "peer:leave",
 };
@@ -375,6 +376,7 @@ const ABOUT: {
   "peer:join": (peer) => ofPeer(peer),
   "peer:up": (peer) => ofPeer(peer),
   "peer:suspect": (peer) => ofPeer(peer),
+  "peer:asleep": (peer) => ofPeer(peer),
   "peer:down": (peer) => ofPeer(peer),
   "peer:leave": (peer) => ofPeer(peer),
   "peer:update": (peer) => ofPeer(peer),

@@ -11,7 +11,13 @@ interface Row {
   show(person: Person): void;
 }
 
-const STATE_WORDS = { alive: "", suspect: "not answering", down: "gone silent", left: "left" };
+const STATE_WORDS = {
+  alive: "",
+  suspect: "not answering",
+  asleep: "asleep",
+  down: "gone silent",
+  left: "left",
+};
 
 export function peoplePanel(session: Session, people: People): () => void {
   const list = byId("people", HTMLUListElement);

@@ -104,6 +104,10 @@ export class Membership {
     this.#settleLost(from);
   }
 
+  isAsleep(id: MemberId): boolean {
+    return this.table.get(id)?.state === "asleep";
+  }
+
   onPing(from: MemberId, ping: Extract<Message, { type: "ping" }>, now: number): void {
     this.detector.onPing(from, ping.sequence, ping.echo, now);
     const { sequence } = ping;
@@ -129,6 +133,10 @@ export class Membership {
 
   /** The time to look at the link with `peer` has come, `lateMs` ago. */
   onProbeDeadline(peer: MemberId, now: number, lateMs: number): void {
+    if (this.#mayNotProbe(peer)) {
+      this.#deadlines.set(`probe:${peer}`, now + this.#config.probePeriodMs);
+      return;
+    }
     const member = this.table.get(peer);
     const needed = member === undefined ? 1 : this.#suspicions.reportsNeeded(member);
     const action = this.detector.check(peer, now, needed, this.#out.bulkWaits(peer), lateMs);
@@ -143,7 +151,15 @@ export class Membership {
   }
 
   onLostDeadline(peer: MemberId, now: number): void {
-    if (this.#lost.delete(peer)) this.#say(peer, "report", now);
+    if (this.#lost.delete(peer) && !this.isAsleep(this.#config.id)) this.#say(peer, "report", now);
+  }
+
+  /** A member has slept for as long as it may. */
+  onAsleepDeadline(id: MemberId, now: number): void {
+    const member = this.table.get(id);
+    if (member?.state !== "asleep") return;
+    this.#hold(member, "down", now);
+    if (this.detector.health(id) !== undefined) this.#out.giveUp(id);
   }
 
   onSuspicionDeadline(target: MemberId, now: number): void {
@@ -191,8 +207,20 @@ export class Membership {
     this.#deadlines.set("reap", now + this.#config.tombstoneMs / 4);
   }
 
-  /** The host stood still: what was outstanding says nothing. */
-  forgive(now: number): void {
+  /** The host is about to stop us: the last thing that is heard of us for a while. */
+  sleep(now: number): void {
+    this.table.sleep(now);
+    this.#spreadOwn();
+    this.gossip.flush();
+  }
+
+  /** The host stood still for `gapMs`: what was outstanding says nothing. */
+  resume(gapMs: number, now: number): void {
+    // Others may have taken us for asleep or down by now: before they say so we are back.
+    if (this.isAsleep(this.#config.id) || gapMs >= this.#config.giveUpMinMs) {
+      this.table.wake(now);
+      this.#spreadOwn();
+    }
     this.detector.forgive(now);
     for (const peer of this.#lost)
       this.#deadlines.set(`lost:${peer}`, now + this.#config.giveUpMinMs);
@@ -208,6 +236,11 @@ export class Membership {
     this.table.leave(now);
     this.#spreadOwn();
     this.gossip.flush();
+  }
+
+  /** Sleepers are not probed, and probe nobody. */
+  #mayNotProbe(peer: MemberId): boolean {
+    return this.isAsleep(peer) || this.isAsleep(this.#config.id);
   }
 
   #ping(peer: MemberId, now: number): void {
@@ -325,6 +358,7 @@ export class Membership {
       before !== undefined &&
       (before.record.incarnation !== after.record.incarnation ||
         before.record.generation !== after.record.generation);
+    this.#onSleep(before, after);
     if (!isLive(after)) this.#unobserved.delete(id);
     if (!isLive(after) || refuted) {
       this.#suspicions.close(id);
@@ -332,6 +366,18 @@ export class Membership {
       this.#settleLost(id);
     }
     this.#out.changed(change);
+  }
+
+  /** Nobody counts on a sleeper; one that wakes has been heard this moment. */
+  #onSleep(before: Member | undefined, after: Member): void {
+    const { id } = after.record;
+    const asleep = after.state === "asleep";
+    if (asleep === (before?.state === "asleep")) return;
+    if (asleep) this.#deadlines.set(`asleep:${id}`, after.since + this.#config.asleepMs);
+    else this.#deadlines.clear(`asleep:${id}`);
+    if (this.detector.health(id) === undefined) return;
+    this.detector.onFrame(id, after.since);
+    this.#announceSoon(after.since);
   }
 
   #settleLost(peer: MemberId): void {

@@ -1,7 +1,7 @@
 /**
  * The member table and its merge rule (SWIM, section 4.2, with generations).
  *
- * A member is ordered by (generation, incarnation, state) with alive < suspect < down < left. Only its owner
+ * A member is ordered by (generation, incarnation, state) with alive < suspect < asleep < down < left. Only its owner
  * raises its incarnation, to refute, and its generation, at a start. Departures from SWIM: a higher generation
  * beats everything of a lower one, down(i) is never overwritten by alive(≤ i) but by alive(i + 1), and what the
  * owner says of itself (name, neighbours, …) is one record with a version of its own, so that news of it and
@@ -22,9 +22,15 @@ import {
   type Update,
 } from "../wire/messages.ts";
 
-export type MemberState = "alive" | "suspect" | "down" | "left";
+export type MemberState = "alive" | "suspect" | "asleep" | "down" | "left";
 
-const RANK: Readonly<Record<MemberState, number>> = { alive: 0, suspect: 1, down: 2, left: 3 };
+const RANK: Readonly<Record<MemberState, number>> = {
+  alive: 0,
+  suspect: 1,
+  asleep: 2,
+  down: 3,
+  left: 4,
+};
 
 export interface Member {
   readonly record: MemberRecord;
@@ -125,6 +131,16 @@ export class MemberTable {
     this.#replaceOwn({ ...change }, now);
   }
 
+  /** Says that the host stops us until `wake`. */
+  sleep(now: number): void {
+    this.#replaceOwn({ state: "asleep" }, now);
+  }
+
+  /** Says that we are here, whatever others took us for meanwhile. */
+  wake(now: number): void {
+    this.#replaceOwn({ state: "alive", incarnation: this.#own.incarnation + 1 }, now);
+  }
+
   /** Says that we leave: the last word of this generation. */
   leave(now: number): void {
     this.#replaceOwn({ state: "left" }, now);
@@ -151,7 +167,8 @@ export class MemberTable {
     if (before.state === "left" || record.version <= held.version) return undefined;
     // Versions and incarnations rise together at their owner: the newer record never lowers the incarnation.
     const refutes = record.incarnation > held.incarnation;
-    const state = record.state === "left" ? "left" : refutes ? "alive" : before.state;
+    const worse = RANK[record.state] > RANK[before.state];
+    const state = refutes || worse ? record.state : before.state;
     const since = state === before.state ? before.since : now;
     return this.#put(before, { record, state, since });
   }
@@ -178,7 +195,7 @@ export class MemberTable {
     }
     // Only we raise our incarnation: a claim above it is nobody's honest one.
     const current = news.generation === own.generation && news.incarnation === own.incarnation;
-    if (isRecord || !current) return "none";
+    if (isRecord || !current || RANK[news.state] <= RANK[own.state]) return "none";
     this.#replaceOwn({ incarnation: own.incarnation + 1 }, now);
     return "refuted";
   }
@@ -188,7 +205,7 @@ export class MemberTable {
     const reaped: MemberId[] = [];
     if (this.#members.size === this.#liveCount) return reaped;
     for (const [id, member] of this.#members.entries()) {
-      if (isLive(member) || now - member.since < this.#config.tombstoneMs) continue;
+      if (isPresent(member) || now - member.since < this.#config.tombstoneMs) continue;
       this.#members.delete(id);
       reaped.push(id);
     }
@@ -221,9 +238,8 @@ export class MemberTable {
         entry.generation < record.generation ||
         (entry.generation === record.generation &&
           (entry.incarnation < record.incarnation ||
-            (entry.incarnation === record.incarnation &&
-              RANK[state] > RANK[entry.state === "asleep" ? "alive" : entry.state])));
-      if (stateIsNews && (state === "suspect" || state === "down")) {
+            (entry.incarnation === record.incarnation && RANK[state] > RANK[entry.state])));
+      if (stateIsNews && state !== record.state && state !== "alive" && state !== "left") {
         const { id, generation, incarnation } = record;
         updates.push({ type: "claim", id, generation, incarnation, state });
       }
@@ -268,8 +284,8 @@ export class MemberTable {
   }
 
   #count(member: Member, by: 1 | -1): void {
-    if (!isLive(member)) return;
-    this.#liveCount += by;
+    if (!isPresent(member)) return;
+    if (isLive(member)) this.#liveCount += by;
     const { id, generation, version, incarnation } = member.record;
     this.#hash.toggle(id, generation, version, incarnation, RANK[member.state]);
   }
@@ -291,8 +307,14 @@ function ownRecord(config: Config): MemberRecord {
   };
 }
 
+/** Takes part now. */
 export function isLive(member: Member): boolean {
   return member.state === "alive" || member.state === "suspect";
+}
+
+/** Belongs to the mesh: takes part, or sleeps and may come back. */
+export function isPresent(member: Member): boolean {
+  return isLive(member) || member.state === "asleep";
 }
 
 function isOlder(entry: MemberDigestEntry | undefined, record: MemberRecord): boolean {

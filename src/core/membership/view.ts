@@ -2,7 +2,7 @@
 
 import type { MemberView, MeshEvent } from "../machine.ts";
 import { FLAG_NODE } from "../wire/messages.ts";
-import { isLive, type Member } from "./table.ts";
+import { isPresent, type Member } from "./table.ts";
 
 export function viewOf({ record, state }: Member): MemberView {
   const { id, generation, name, role, meta, addresses, neighbours, flags } = record;
@@ -14,15 +14,19 @@ type Kind = Extract<MeshEvent, { type: "member" }>["kind"];
 
 /** The transitions that a change shows, each once. */
 export function kindsOf(before: Member | undefined, after: Member): Kind[] {
-  if (before === undefined) return isLive(after) ? ["join", "up"] : [];
+  if (before === undefined) {
+    return isPresent(after) ? ["join", after.state === "asleep" ? "asleep" : "up"] : [];
+  }
   const restarted = before.record.generation !== after.record.generation;
-  if (restarted && isLive(after)) return isLive(before) ? ["down", "up"] : ["up"];
+  if (restarted && isPresent(after)) return isPresent(before) ? ["down", "up"] : ["up"];
   if (before.state === after.state) return ["update"];
   switch (after.state) {
     case "alive":
       return ["up"];
     case "suspect":
       return ["suspect"];
+    case "asleep":
+      return ["asleep"];
     case "down":
       return ["down"];
     case "left":

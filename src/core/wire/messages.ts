@@ -51,7 +51,8 @@ const memberRecord = struct({
   generation: varint,
   version: varint,
   incarnation: varint,
-  state: oneOf(["alive", "left"]),
+  /** Said by the owner itself: `asleep` until it says otherwise. */
+  state: oneOf(["alive", "asleep", "left"]),
   flags: varint,
   name,
   role: name,
@@ -65,12 +66,12 @@ export type MemberRecord = Infer<typeof memberRecord>;
 export const FLAG_SLOW_OFFERER = 1;
 export const FLAG_NODE = 2;
 
-/** What others hold of a member: suspect or down, at one incarnation. */
+/** What others hold of a member at one incarnation. */
 const claim = struct({
   id,
   generation: varint,
   incarnation: varint,
-  state: oneOf(["suspect", "down"]),
+  state: oneOf(["suspect", "asleep", "down"]),
 });
 export type Claim = Infer<typeof claim>;
 

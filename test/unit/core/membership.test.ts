@@ -215,7 +215,7 @@ describe("a member that falls silent", () => {
 
   test("after a standstill it gets its whole time again", () => {
     pass(0, 3_000);
-    membership.forgive(3_000);
+    membership.resume(3_000, 3_000);
     pass(3_000, 3_000 + config.giveUpMinMs - 50);
     expect(neighbours).toEqual([A, X]);
   });
