@@ -14,6 +14,12 @@
 import type { Config } from "../config.ts";
 import type { MemberId } from "../machine.ts";
 
+/**
+ * The end with the lower id probes; the other one only when that has not happened for this much longer, so that
+ * their probes do not cross. The longest expected round trip, ms. Source: design (20–150 ms links).
+ */
+const COURTESY_MS = 300;
+
 /** A step this much behind its deadline is late, ms. Source: design (self-doubt). */
 const LATE_MS = 250;
 
@@ -35,6 +41,8 @@ const RTT_WEIGHT = 1 / 8;
 const DEVIATION_WEIGHT = 1 / 4;
 
 interface Probe {
+  /** How long the last proof of life lasts, ms. */
+  readonly periodMs: number;
   sequence: number;
   sentAt: number;
   /** Our last sequence whose answer came: the next ping shows it as proof that we hear. */
@@ -70,12 +78,14 @@ export class Detector {
   }
 
   add(peer: MemberId, now: number): void {
+    const { id, probePeriodMs } = this.#config;
     this.#probes.set(peer, {
+      periodMs: id < peer ? probePeriodMs : probePeriodMs + COURTESY_MS,
       sequence: 0,
       sentAt: Number.NEGATIVE_INFINITY,
       echo: 0,
       // The first probe goes at once: it measures the round trip.
-      aliveAt: now - this.#config.probePeriodMs,
+      aliveAt: Number.NEGATIVE_INFINITY,
       heardAt: now,
       outstanding: false,
       misses: 0,
@@ -145,7 +155,7 @@ export class Detector {
     if (probe === undefined) return "wait";
     // The same sums as in `nextCheck`: rounded otherwise, a check could come and find that it is not due.
     if (!probe.outstanding) {
-      return now >= probe.aliveAt + this.#config.probePeriodMs ? "ping" : "wait";
+      return now >= probe.aliveAt + probe.periodMs ? "ping" : "wait";
     }
     if (now < probe.sentAt + this.#answerTimeMs(probe)) return "wait";
     probe.misses++;
@@ -167,7 +177,7 @@ export class Detector {
     const probe = this.#probes.get(peer);
     if (probe === undefined) return Number.POSITIVE_INFINITY;
     if (probe.outstanding) return probe.sentAt + this.#answerTimeMs(probe);
-    return Math.max(now + 1, probe.aliveAt + this.#config.probePeriodMs);
+    return Math.max(now + 1, probe.aliveAt + probe.periodMs);
   }
 
   /** The host stood still: silence so far says nothing. */

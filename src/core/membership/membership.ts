@@ -110,11 +110,13 @@ export class Membership {
 
   onPing(from: MemberId, ping: Extract<Message, { type: "ping" }>, now: number): void {
     this.detector.onPing(from, ping.sequence, ping.echo, now);
-    const { sequence } = ping;
-    const fingerprints = this.#out.fingerprints();
-    const ack: Message = { type: "ack", sequence, mayFreeze: this.#mayFreeze, fingerprints };
+    const ack: Message = {
+      type: "ack",
+      sequence: ping.sequence,
+      mayFreeze: this.#mayFreeze,
+      fingerprints: this.#out.fingerprints(),
+    };
     this.#out.send(from, ack, "datagram");
-    this.#compare(from, ping.fingerprints, fingerprints);
   }
 
   onAck(from: MemberId, ack: Extract<Message, { type: "ack" }>, now: number): void {
@@ -246,8 +248,7 @@ export class Membership {
   #ping(peer: MemberId, now: number): void {
     const ping = this.detector.nextPing(peer, now);
     if (ping === undefined) return;
-    const fingerprints = this.#out.fingerprints();
-    const message: Message = { type: "ping", ...ping, mayFreeze: this.#mayFreeze, fingerprints };
+    const message: Message = { type: "ping", ...ping, mayFreeze: this.#mayFreeze };
     this.#out.send(peer, message, "datagram");
   }
 

@@ -91,7 +91,7 @@ export type Opinion = Infer<typeof opinion>;
 const update = union({ record: struct({ record: memberRecord }), claim, opinion });
 export type Update = Infer<typeof update>;
 
-/** The fingerprints that two neighbours compare on every probe. */
+/** What two neighbours compare at every probe. */
 const fingerprints = struct({
   membersHigh: uint32,
   membersLow: uint32,
@@ -158,9 +158,10 @@ const messages = {
   fragment: struct({ message: varint, index: varint, count: varint, bytes: rest }),
   /**
    * Probe of a neighbour, on the datagram lane. Answered at once by `ack`. `echo` is the sender's last sequence
-   * whose answer it heard: it proves that the sender hears us.
+   * whose answer it heard: it proves that the sender hears us. Fingerprints are in the answer alone: one comparison
+   * serves both ends.
    */
-  ping: struct({ sequence: varint, echo: varint, mayFreeze: boolean, fingerprints }),
+  ping: struct({ sequence: varint, echo: varint, mayFreeze: boolean }),
   ack: struct({ sequence: varint, mayFreeze: boolean, fingerprints }),
   /** Membership news, flooded: every member passes on what it did not know. */
   members: struct({ updates: list(update, UPDATES_MAX) }),

@@ -74,6 +74,16 @@ describe("timing", () => {
     expect(detector.health(X)).toMatchObject({ rttMs: 20, misses: 0, lossShare: 0.01 });
   });
 
+  test("the end with the higher id leaves it to the other, for 300 ms more", () => {
+    const lower = memberId(0);
+    detector.add(lower, 0);
+    detector.nextPing(lower, 0);
+    detector.onAck(lower, 1, 100);
+    expect(detector.nextCheck(lower, 100)).toBe(1_400);
+    detector.onPing(lower, 2, 1, 1_200);
+    expect(detector.nextCheck(lower, 1_200)).toBe(2_500);
+  });
+
   test("after a miss every 150 ms, and given up at 3.4 s of silence and not before", () => {
     const { pings, gaveUpAt } = silence(0, 60_000);
     expect(pings.slice(0, 4)).toEqual([1, 151, 301, 451]);
