@@ -20,7 +20,7 @@ export type StatePart = Omit<StateDelta, "type" | "owner" | "generation">;
 const TOMBSTONES_MAX = 1_000;
 
 /** Bytes of one delta, about; a larger single value still goes. */
-export const DELTA_BYTES = 65_536;
+const DELTA_BYTES = 65_536;
 
 export type Shown = (key: string, value: Uint8Array | undefined) => void;
 
@@ -152,7 +152,10 @@ export class Replica {
   #doubt(part: StatePart): void {
     const named = new Set(part.entries.map(({ version }) => version));
     let version = 0;
-    for (const step of part.kept ?? []) named.add((version += step));
+    for (const step of part.kept ?? []) {
+      version += step;
+      named.add(version);
+    }
     const least = part.kept === undefined ? part.from : 0;
     for (const entry of this.#entries.values()) {
       if (entry.version <= least || entry.version > part.to || named.has(entry.version)) continue;

@@ -124,7 +124,7 @@ export class StateStore {
   /** Whether there is anything to serve of `owner` beyond `from`. */
   serves(owner: MemberId, from: number): boolean {
     const replica = this.#replicas.get(owner);
-    return replica !== undefined && replica.live && replica.isWhole && replica.maxVersion > from;
+    return replica?.live === true && replica.isWhole && replica.maxVersion > from;
   }
 
   /** The next delta for who holds everything up to `from`; only where `serves`. */
