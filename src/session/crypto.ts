@@ -54,7 +54,7 @@ export async function publicKeyOf(secretKey: Uint8Array): Promise<Uint8Array> {
       // An engine without Ed25519.
     }
   }
-  const { ed25519 } = await import("@noble/curves/ed25519.js");
+  const { ed25519 } = await import("./curve.ts");
   return ed25519.getPublicKey(secretKey);
 }
 
