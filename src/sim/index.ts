@@ -1,4 +1,6 @@
 /** The core in virtual time: many members in one process, with faults, from one seed. */
 
-export type { AddOptions, NetworkOptions, SimMember } from "./world.ts";
+export { SimMember } from "./member.ts";
+export type { Distribution, NetworkOptions } from "./network-options.ts";
+export type { AddOptions, Fault, Observer, RestartOptions, WorldOptions } from "./world.ts";
 export { World } from "./world.ts";
