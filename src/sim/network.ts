@@ -56,8 +56,12 @@ export class Network {
 
   /** Whether what leaves `from` now gets to `to`. */
   reaches(from: SimMember, to: SimMember): boolean {
-    if (from.group !== to.group || from.mute || to.deaf) return false;
-    if (from.asleep || to.asleep || !from.alive || !to.alive) return false;
+    return from.alive && !from.mute && !from.asleep && this.#arrives(from, to);
+  }
+
+  /** Whether what has left `from` gets to `to`: its sender may be gone by now. */
+  #arrives(from: SimMember, to: SimMember): boolean {
+    if (from.group !== to.group || to.deaf || to.asleep || !to.alive) return false;
     return this.#blocked.size === 0 || !this.#blocked.has(pairKey(from, to));
   }
 
@@ -105,7 +109,7 @@ export class Network {
     if (this.options.reliableLoss > 0) at += this.#retransmissionsMs(end, bytes.length);
     end.sentAt = now;
     end.arrivesAt = Math.max(end.arrivesAt, at);
-    this.#queue.add(end.arrivesAt, new Arrival(this, end.other, lane, bytes));
+    this.#queue.add(end.arrivesAt, new Arrival(this, end.other, lane, bytes, !member.mute));
   }
 
   /** One end closes the link; the other notices once the news has come, behind what was sent before. */
@@ -116,7 +120,7 @@ export class Network {
     const { other } = end;
     const at = Math.max(this.#queue.now + end.latencyMs, end.arrivesAt);
     this.#queue.later(at - this.#queue.now, () => {
-      if (this.reaches(member, other.owner)) this.close(other, "closed by the other end");
+      if (this.#arrives(member, other.owner)) this.close(other, "closed by the other end");
     });
   }
 
@@ -127,10 +131,10 @@ export class Network {
   }
 
   /** A frame has come to an end of a link. */
-  arrive(end: LinkEnd, lane: Lane, bytes: Uint8Array): void {
+  arrive(end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean): void {
     if (end.owner.links.get(end.id) !== end) return;
     const waits = lane === "reliable" && end.stalled.length > 0;
-    if (!waits && this.reaches(end.to, end.owner)) {
+    if (left && !waits && this.#arrives(end.to, end.owner)) {
       this.#out.input(end.owner, { type: "packet", link: end.id, lane, bytes });
     } else if (lane === "reliable") {
       end.stalled.push(bytes);
@@ -161,12 +165,12 @@ export class Network {
       throw new RangeError(`a datagram of ${bytes.length} bytes: at most ${DATAGRAM_BYTES_MAX}`);
     }
     const { loss, duplicate, reorder, reorderMs } = this.options;
-    if (loss > 0 && this.#rng.float() < loss) return;
+    if (end.owner.mute || (loss > 0 && this.#rng.float() < loss)) return;
     const copies = duplicate > 0 && this.#rng.float() < duplicate ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       let at = end.busyUntil + end.latencyMs + this.#jitterMs();
       if (reorder > 0 && this.#rng.float() < reorder) at += this.#rng.float() * reorderMs;
-      this.#queue.add(at, new Arrival(this, end.other, "datagram", bytes));
+      this.#queue.add(at, new Arrival(this, end.other, "datagram", bytes, true));
     }
   }
 
@@ -260,17 +264,20 @@ class Arrival extends Happening {
   readonly #end: LinkEnd;
   readonly #lane: Lane;
   readonly #bytes: Uint8Array;
+  /** Whether it has left its sender. */
+  readonly #left: boolean;
 
-  constructor(network: Network, end: LinkEnd, lane: Lane, bytes: Uint8Array) {
+  constructor(network: Network, end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean) {
     super();
     this.#network = network;
     this.#end = end;
     this.#lane = lane;
     this.#bytes = bytes;
+    this.#left = left;
   }
 
   happen(): void {
-    this.#network.arrive(this.#end, this.#lane, this.#bytes);
+    this.#network.arrive(this.#end, this.#lane, this.#bytes, this.#left);
   }
 }
 

@@ -43,6 +43,8 @@ export interface Observer {
 
 export type Fault =
   | "crash"
+  /** It has left, or gave up its identity: its process ends. */
+  | "stop"
   | "pause"
   | "resume"
   | "sleep"
@@ -163,10 +165,7 @@ export class World {
 
   /** The process is gone without a word; its links fall silent. */
   crash(member: SimMember): void {
-    if (!member.alive) return;
-    member.alive = false;
-    this.seedServer.remove(member);
-    this.#fault("crash", member);
+    if (member.alive) this.#gone(member, "crash");
   }
 
   /** The same member starts again. Its former life must be over. */
@@ -194,9 +193,13 @@ export class World {
     this.#hosts.resume(member);
   }
 
-  /** The machine sleeps, for `ms` if given: datagrams to it are lost, and its links stall. */
-  sleep(member: SimMember, ms?: number): void {
+  /**
+   * The machine sleeps, for `ms` if given: datagrams to it are lost, and its links stall.
+   * @param announced the host knows it just before, and says so
+   */
+  sleep(member: SimMember, ms?: number, announced = false): void {
     if (!member.alive || member.asleep) return;
+    if (announced) this.command(member, { type: "sleep" });
     member.asleep = true;
     if (!member.paused) this.#hosts.pause(member);
     this.#fault("sleep", member);
@@ -378,7 +381,16 @@ export class World {
       case "emit":
         if (this.#options.keepEvents) member.events.push(effect.event);
         for (const observer of this.#observers) observer.onEvent?.(member, effect.event);
+        if (effect.event.type === "left" || effect.event.type === "identityTaken") {
+          this.#gone(member, "stop");
+        }
     }
+  }
+
+  #gone(member: SimMember, how: "crash" | "stop"): void {
+    member.alive = false;
+    this.seedServer.remove(member);
+    this.#fault(how, member);
   }
 
   #fault(what: Fault, member: SimMember | undefined): void {
