@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { runScenario, SCENARIOS, type Scenario } from "../../src/sim/index.ts";
 import { parseSimArgs, type SimArgs } from "../../src/bin/sim-args.ts";
+import { runScenario, SCENARIOS, type Scenario } from "../../src/sim/index.ts";
 
 /** Small and short, so that each scenario runs whole; large ones run by hand. */
 const SHORT = ["--members", "12", "--loss", "0.05", "--seed", "3"];
