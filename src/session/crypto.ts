@@ -1,6 +1,6 @@
 /**
  * The primitives, by the platform where it has them. Pages of insecure origins (plain http off localhost) have no
- * `crypto.subtle`, and older engines no Ed25519: there @noble's are loaded on first use.
+ * `crypto.subtle`, and older engines no Ed25519: there those of `fallback.ts` are loaded on first use.
  */
 
 export const SECRET_KEY_BYTES = 32;
@@ -24,8 +24,7 @@ export async function sha256(data: Uint8Array): Promise<Uint8Array> {
   if (platform !== undefined) {
     return new Uint8Array(await platform.digest("SHA-256", new Uint8Array(data)));
   }
-  const noble = await import("@noble/hashes/sha2.js");
-  return noble.sha256(data);
+  return (await import("./fallback.ts")).sha256(data);
 }
 
 export async function hmacSha256(key: Uint8Array, data: Uint8Array): Promise<Uint8Array> {
@@ -37,11 +36,8 @@ export async function hmacSha256(key: Uint8Array, data: Uint8Array): Promise<Uin
     ]);
     return new Uint8Array(await platform.sign("HMAC", imported, new Uint8Array(data)));
   }
-  const [{ hmac }, { sha256: hash }] = await Promise.all([
-    import("@noble/hashes/hmac.js"),
-    import("@noble/hashes/sha2.js"),
-  ]);
-  return hmac(hash, key, data);
+  const fallback = await import("./fallback.ts");
+  return fallback.hmac(fallback.sha256, key, data);
 }
 
 /** The Ed25519 public key of a secret one. */
@@ -54,8 +50,7 @@ export async function publicKeyOf(secretKey: Uint8Array): Promise<Uint8Array> {
       // An engine without Ed25519.
     }
   }
-  const { ed25519 } = await import("./curve.ts");
-  return ed25519.getPublicKey(secretKey);
+  return (await import("./fallback.ts")).ed25519.getPublicKey(secretKey);
 }
 
 async function platformPublicKey(
