@@ -2,6 +2,7 @@
 
 import { type Join, joinOn } from "./mesh/join.ts";
 import type { Host } from "./runtime/host.ts";
+import { watchPage } from "./runtime/page.ts";
 
 export * from "./index.ts";
 
@@ -18,15 +19,11 @@ const host: Host = {
       ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
     });
   },
-  onEnding(ending) {
-    globalThis.addEventListener?.("pagehide", ending);
-    return () => globalThis.removeEventListener?.("pagehide", ending);
-  },
-  onHidden(changed) {
-    const { document } = globalThis;
-    const tell = (): void => changed(document.visibilityState === "hidden");
-    document?.addEventListener("visibilitychange", tell);
-    return () => document?.removeEventListener("visibilitychange", tell);
+  watch: (life) => watchPage(life),
+  // Only a page has a tab's storage; who gives an identity of their own does not pay for it.
+  async keptIdentity(cluster) {
+    const { keptIdentity } = await import("./session/kept-identity.ts");
+    return await keptIdentity(cluster);
   },
 };
 

@@ -108,6 +108,8 @@ export class Core implements Machine {
         return this.#onDeadlines();
       case "resumed":
         return this.#layers.membership.resume(input.gapMs, now);
+      case "online":
+        return this.#layers.linking.retry(now);
       case "command":
         return this.#onCommand(input.command);
     }
@@ -156,10 +158,6 @@ export class Core implements Machine {
         return this.#layers.broadcast.onKeepDeadline(now);
       case "missing":
         return this.#layers.broadcast.onMissingDeadline(subject, now);
-      case "state-news":
-        return this.#layers.state.onNewsDeadline(subject);
-      case "state-fetch":
-        return this.#layers.state.onFetchDeadline(now);
       case "direct":
         return this.#layers.delivery.onDeadline(Number(subject));
     }

@@ -69,6 +69,8 @@ export type Input =
   | { readonly type: "deadline" }
   /** The host stood still for `gapMs` (sleep, freeze): what was in flight says nothing. Ends an announced sleep. */
   | { readonly type: "resumed"; readonly gapMs: number }
+  /** The network is back, or is another one: attempts that failed before say nothing. */
+  | { readonly type: "online" }
   | { readonly type: "command"; readonly command: Command };
 
 /** What the application asks for. Values are opaque bytes here. */

@@ -14,57 +14,96 @@ export type HealthState =
   /** This mesh was left. */
   | "left";
 
+/** What the state comes from, for programs. */
+export type HealthReason =
+  /** Links are in the making, and none has failed yet. */
+  | "linking"
+  /** Attempts at links fail. */
+  | "unreachable"
+  /** A seed is not there. */
+  | "seed-away"
+  /** There is no seed, and no link either. */
+  | "no-seed"
+  /** Nobody else is here. */
+  | "nobody"
+  /** This page cannot keep its identity: its reload joins as another member. */
+  | "identity-ephemeral";
+
 export interface Health {
   readonly state: HealthState;
+  readonly reasons: readonly HealthReason[];
   /** The state in a sentence, for people. */
   readonly why: string;
   /** Members that we have a link with. */
   readonly linkCount: number;
-  /** Other members that are alive. */
+  /** Other members that are alive or suspect. */
   readonly peerCount: number;
   readonly seeds: readonly Seed[];
 }
 
-export function healthOf(
-  left: boolean,
-  linkCount: number,
-  peerCount: number,
-  introducedCount: number,
-  seeds: readonly Seed[],
-): Health {
-  const [state, why] = judge(left, linkCount, peerCount, introducedCount, seeds);
-  return { state, why, linkCount, peerCount, seeds };
+export interface HealthSigns extends Pick<Health, "linkCount" | "peerCount" | "seeds"> {
+  readonly left: boolean;
+  /** Members that a seed has introduced and that are not linked yet. */
+  readonly introducedCount: number;
+  /** Attempts at links that failed since the last one came about. */
+  readonly failedLinks: number;
+  /** The identity cannot be kept, though that was wanted. */
+  readonly ephemeral: boolean;
+}
+
+export function healthOf(signs: HealthSigns): Health {
+  const { linkCount, peerCount, seeds, ephemeral } = signs;
+  const { state, reasons, why } = judge(signs);
+  return {
+    state,
+    reasons: ephemeral ? [...reasons, "identity-ephemeral"] : reasons,
+    why: ephemeral ? `${why}; ${EPHEMERAL}` : why,
+    linkCount,
+    peerCount,
+    seeds,
+  };
 }
 
 const FIREWALL = "if it stays so, a firewall may be between, and a TURN server in iceServers helps";
+const EPHEMERAL =
+  "a reload joins as another member, since this page cannot keep an identity: serve it over https";
 
-function judge(
-  left: boolean,
-  linkCount: number,
-  peerCount: number,
-  introducedCount: number,
-  seeds: readonly Seed[],
-): [HealthState, string] {
-  if (left) return ["left", "this member has left the mesh"];
+type Verdict = Pick<Health, "state" | "reasons" | "why">;
+
+function verdict(state: HealthState, why: string, ...reasons: HealthReason[]): Verdict {
+  return { state, reasons, why };
+}
+
+function judge(signs: HealthSigns): Verdict {
+  const { left, linkCount, peerCount, introducedCount, failedLinks, seeds } = signs;
+  if (left) return verdict("left", "this member has left the mesh");
   const away = seeds.filter(({ state }) => state !== "up");
-  const missing = away.map(({ url, reason }) =>
-    reason === undefined ? url : `${url} (${reason})`,
-  );
-  if (linkCount > 0 && away.length === 0)
-    return ["ok", `linked with ${linkCount} of ${peerCount} peers`];
+  const missing = away
+    .map(({ url, reason }) => (reason === undefined ? url : `${url} (${reason})`))
+    .join(", ");
   if (linkCount > 0) {
-    const seedsAway = `not connected to ${missing.join(", ")}`;
-    return [
+    const linked = `linked with ${linkCount} of ${peerCount} peers`;
+    if (away.length === 0) return verdict("ok", linked);
+    return verdict(
       "degraded",
-      `linked with ${linkCount} of ${peerCount} peers, ${seedsAway}: the mesh lives on`,
-    ];
+      `${linked}, not connected to ${missing}: the mesh lives on`,
+      "seed-away",
+    );
   }
-  const hasSeed = seeds.length > away.length;
-  const others = Math.max(peerCount, introducedCount);
-  if (hasSeed && others === 0)
-    return ["alone", "connected to the server, and nobody else is here yet"];
-  if (hasSeed) return ["isolated", `no link with any of ${others} others yet: ${FIREWALL}`];
-  if (seeds.length === 0)
-    return ["isolated", "no link and no seed: invite somebody, or add a seed"];
-  return ["isolated", `no link, and not connected to ${missing.join(", ")}`];
+  if (seeds.length > away.length) {
+    const others = Math.max(peerCount, introducedCount);
+    if (others === 0) {
+      return verdict("alone", "connected to the server, and nobody else is here yet", "nobody");
+    }
+    if (failedLinks === 0) {
+      const who = others === 1 ? "one other" : `${others} others`;
+      return verdict("isolated", `the first link with ${who} is in the making`, "linking");
+    }
+    const failed = `no link with any of ${others} others yet: ${FIREWALL}`;
+    return verdict("isolated", failed, "unreachable");
+  }
+  if (seeds.length === 0) {
+    return verdict("isolated", "no link and no seed: invite somebody, or add a seed", "no-seed");
+  }
+  return verdict("isolated", `no link, and not connected to ${missing}`, "seed-away");
 }

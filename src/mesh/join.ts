@@ -4,7 +4,7 @@ import { HearsayError } from "../errors.ts";
 import type { Host } from "../runtime/host.ts";
 import { hashOfCluster, keyPair } from "../session/identity.ts";
 import { Mesh } from "./mesh.ts";
-import { leftMeanwhile } from "./mesh-errors.ts";
+import { leftMeanwhile, TAKEN } from "./mesh-errors.ts";
 import { type JoinOptions, parseOptions } from "./options.ts";
 
 const JOIN_TIMEOUT_MS = 15_000;
@@ -18,11 +18,14 @@ export type Join = (options: string | JoinOptions) => Promise<Mesh>;
 export function joinOn(host: Host): Join {
   return async (given) => {
     const options = parseOptions(given);
+    const { identity, cluster, store } = options;
+    const mayKeep = identity === undefined && store !== false;
+    const kept = mayKeep ? await host.keptIdentity?.(cluster) : undefined;
     const [keys, clusterHash] = await Promise.all([
-      keyPair(options.identity?.secretKey),
-      hashOfCluster(options.cluster),
+      keyPair(identity?.secretKey ?? kept?.secretKey),
+      hashOfCluster(cluster),
     ]);
-    const mesh = new Mesh(host, options, keys, clusterHash);
+    const mesh = new Mesh(host, options, { keys, clusterHash, kept });
     try {
       await mesh.start();
       await settled(mesh, options);
@@ -68,8 +71,6 @@ function settled(mesh: Mesh, options: JoinOptions): Promise<void> {
     check();
   });
 }
-
-const TAKEN = "another process uses this identity: give each its own, or leave the other first";
 
 function unreachable(mesh: Mesh, ms: number): HearsayError {
   const { why } = mesh.health;

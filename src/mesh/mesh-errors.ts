@@ -18,6 +18,9 @@ export function unknownPeer(id: string): HearsayError {
   );
 }
 
+export const TAKEN =
+  "another process or tab uses this identity: give each its own, or leave the other first";
+
 /** What was under way when the mesh was left. */
 export function leftMeanwhile(): HearsayError {
   return new HearsayError("mesh:left", "the mesh was left before this was done");

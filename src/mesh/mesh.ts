@@ -1,24 +1,21 @@
 /** The public face: turns calls into commands and events into callbacks, and nothing more. */
 
-import { type Config, PARAMETERS } from "../core/config.ts";
-import type { MeshEvent } from "../core/machine.ts";
+import { PARAMETERS } from "../core/config.ts";
+import type { MemberView } from "../core/machine.ts";
 import { META_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
-import { Driver } from "../runtime/driver.ts";
 import type { Host } from "../runtime/host.ts";
-import type { AcceptedInvitation, Invitation, Invitations } from "../runtime/invitations.ts";
+import type { AcceptedInvitation, Invitation } from "../runtime/invitations.ts";
 import type { Seed } from "../runtime/seeds.ts";
-import type { KeyPair } from "../session/identity.ts";
-import type { Transport } from "../transport/transport.ts";
-import { type Answers, pendingAnswers, refused } from "./answers.ts";
-import { coreConfig } from "./core-config.ts";
-import { Emitter } from "./emitter.ts";
+import { refused } from "./answers.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
 import { type Health, healthOf } from "./health.ts";
-import { type Heard, type HearHandler, Hearing } from "./hearing.ts";
-import { type KnowHandler, Knowing } from "./knowing.ts";
+import type { Heard, HearHandler } from "./hearing.ts";
+import { Inbound } from "./inbound.ts";
+import type { KnowHandler } from "./knowing.ts";
+import { Life, type Self } from "./life.ts";
 import { iterate, type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
-import { leftBefore, leftMeanwhile, sendError, unknownPeer } from "./mesh-errors.ts";
+import { sendError, unknownPeer } from "./mesh-errors.ts";
 import {
   checkDescription,
   checkSeed,
@@ -31,64 +28,56 @@ import {
   seedUrl,
 } from "./options.ts";
 import { checkName, matcherOf } from "./pattern.ts";
-import { type Peer, PeerObject, Peers } from "./peers.ts";
-import { StateView } from "./state-view.ts";
+import type { Peer, Peers } from "./peers.ts";
 import { type MeshStats, statsOf } from "./stats.ts";
 import { encodeValue } from "./values.ts";
-
-/** What there is between start and leave. */
-interface Running {
-  readonly driver: Driver;
-  /** Loaded with the first invitation. */
-  invitations: Promise<Invitations> | undefined;
-}
 
 const SEND_TIMEOUT_MS = 10_000;
 
 export class Mesh {
-  readonly peers = new Peers();
-  readonly #host: Host;
   readonly #options: JoinOptions;
-  readonly #keys: KeyPair;
-  readonly #clusterHash: number;
-  readonly #state = new StateView();
-  readonly #hearing: Hearing;
-  readonly #events: Emitter;
-  readonly #knowing: Knowing;
-  readonly #said: Answers = pendingAnswers();
-  readonly #sent: Answers = pendingAnswers();
-  readonly #seedUrls: Set<string>;
-  #about: Required<Description>;
-  #generation: number;
-  #running: Running | undefined;
-  #starting: Promise<void> | undefined;
-  /** Counts starts and leaves. */
-  #life = 0;
-  #self: PeerObject;
-  #endHost: (() => void)[] = [];
-  /** The last words of `health` that were told. */
+  readonly #life: Life;
+  readonly #inbound: Inbound;
+  /** The last state of health that was told. */
   #health = "";
-  #unreadable = 0;
 
   /** @internal Use `join`. */
-  constructor(host: Host, options: JoinOptions, keys: KeyPair, clusterHash: number) {
-    this.#host = host;
+  constructor(host: Host, options: JoinOptions, self: Self) {
     this.#options = options;
-    this.#keys = keys;
-    this.#generation = options.identity?.generation ?? 0;
-    this.#clusterHash = clusterHash;
-    const { name = "", role = "", meta } = options;
-    this.#about = { name, role, meta };
-    this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
-    this.#events = new Emitter(options.logger);
-    this.#hearing = new Hearing(this.#events.report);
-    this.#knowing = new Knowing(() => this.peers.all, this.#events.report);
-    this.#self = this.#peerObject(this.#ownView());
+    this.#life = new Life(host, options, self, {
+      reset: () => this.#inbound.reset(this.#ownView()),
+      started: () => {
+        this.#inbound.events.tell("start");
+        this.#checkHealth();
+      },
+      stopped: () => {
+        this.#inbound.stop();
+        this.#checkHealth();
+        this.#inbound.events.tell("stop");
+      },
+      event: (event) => this.#inbound.take(event),
+      seed: (seed) => {
+        this.#inbound.events.tell("seed", seed);
+        this.#checkHealth();
+      },
+    });
+    this.#inbound = new Inbound(this.#ownView(), {
+      logger: options.logger,
+      linkWith: (id) => this.#life.running?.core.links().find(({ peer }) => peer === id),
+      ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
+      taken: () => this.#life.stop(false),
+      checkHealth: () => this.#checkHealth(),
+    });
+  }
+
+  /** The others. */
+  get peers(): Peers {
+    return this.#inbound.peers;
   }
 
   /** This member. */
   get self(): Peer {
-    return this.#self;
+    return this.#inbound.self;
   }
 
   get cluster(): string {
@@ -97,19 +86,25 @@ export class Mesh {
 
   /** Pass it to `join` to be the same member again. Holds the secret key: store it where only you can read it. */
   get identity(): Identity {
-    return { secretKey: this.#keys.secretKey, generation: this.#generation };
+    return { secretKey: this.#life.secretKey, generation: this.#life.generation };
   }
 
   /** What is connected, and what is not. */
   get health(): Health {
-    const driver = this.#running?.driver;
-    const links = driver?.core.links().length ?? 0;
-    const introduced = driver?.core.introducedCount ?? 0;
-    return healthOf(driver === undefined, links, this.peers.live.length, introduced, this.seeds);
+    const core = this.#life.running?.core;
+    return healthOf({
+      left: core === undefined,
+      linkCount: core?.links().length ?? 0,
+      peerCount: this.peers.live.length,
+      introducedCount: core?.introducedCount ?? 0,
+      failedLinks: this.#inbound.failedLinks,
+      ephemeral: this.#life.ephemeral,
+      seeds: this.seeds,
+    });
   }
 
   get seeds(): readonly Seed[] {
-    return this.#running?.driver.seeds.all() ?? [];
+    return this.#life.running?.seeds.all() ?? [];
   }
 
   /**
@@ -118,11 +113,7 @@ export class Mesh {
    */
   addSeed(url: string): boolean {
     checkSeed(url);
-    const full = seedUrl(url, this.cluster);
-    const known = this.#seedUrls.has(full);
-    this.#seedUrls.add(full);
-    if (!known) this.#running?.driver.seeds.add(full);
-    return !known;
+    return this.#life.addSeed(seedUrl(url, this.cluster));
   }
 
   /**
@@ -130,19 +121,12 @@ export class Mesh {
    * @throws HearsayError `join:…`
    */
   start(): Promise<void> {
-    if (this.#starting === undefined) {
-      const life = ++this.#life;
-      this.#starting = this.#start(life).catch((error: unknown) => {
-        if (life === this.#life) this.#starting = undefined;
-        throw error;
-      });
-    }
-    return this.#starting;
+    return this.#life.start();
   }
 
   /** Says good-bye to all and ends every connection. Calling it again does nothing. */
   async leave(): Promise<void> {
-    this.#stop(true);
+    this.#life.stop(true);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -155,7 +139,7 @@ export class Mesh {
     handler: (...args: MeshEvents[E]) => unknown,
     options?: ListenOptions,
   ): Unlisten {
-    return this.#events.on(event, handler, options);
+    return this.#inbound.events.on(event, handler, options);
   }
 
   /** Resolves with what the next `event` brings. @throws the reason of `signal` when it aborts */
@@ -171,8 +155,8 @@ export class Mesh {
   say(name: string, data?: unknown): Promise<void> {
     checkName(name);
     const value = this.#encode(data);
-    const driver = this.#driver();
-    const { id, promise } = this.#said.open();
+    const driver = this.#life.driver();
+    const { id, promise } = this.#inbound.said.open();
     driver.command({ type: "say", id, name, value });
     return promise;
   }
@@ -184,11 +168,11 @@ export class Mesh {
     const { timeoutMs = SEND_TIMEOUT_MS } = options;
     checkTimeout(timeoutMs);
     const peerId = typeof to === "string" ? to : to.id;
-    const driver = this.#driver();
+    const driver = this.#life.driver();
     const state = this.peers.get(peerId)?.state;
     if (state === undefined) return refused(unknownPeer(peerId));
     if (state === "down" || state === "left") return refused(sendError("gone"));
-    const { id, promise } = this.#sent.open(options.signal);
+    const { id, promise } = this.#inbound.sent.open(options.signal);
     driver.command({ type: "send", id, to: peerId, name, value, timeoutMs });
     return promise;
   }
@@ -207,10 +191,10 @@ export class Mesh {
   ): Unlisten | AsyncIterableIterator<Heard<T>> {
     const matches = matcherOf(pattern);
     if (typeof handlerOrOptions === "function") {
-      return this.#hearing.add(matches, handlerOrOptions as HearHandler, options);
+      return this.#inbound.hearing.add(matches, handlerOrOptions as HearHandler, options);
     }
     return iterate<Heard<T>>(
-      (push) => this.#hearing.add(matches, (_d, _f, _n, heard) => push(heard as Heard<T>)),
+      (push) => this.#inbound.hearing.add(matches, (_d, _f, _n, heard) => push(heard as Heard<T>)),
       handlerOrOptions,
     );
   }
@@ -236,34 +220,34 @@ export class Mesh {
       );
     }
     const bytes = this.#encode(value);
-    const events = this.#driver().command({ type: "set", key, value: bytes });
+    const events = this.#life.driver().command({ type: "set", key, value: bytes });
     if (events.some(({ type }) => type === "writeRefused")) {
       throw new HearsayError(
         "state:full",
         `no room for ${key}: delete other keys; larger data can be said in parts`,
       );
     }
-    this.#state.put(this.#keys.id, key, bytes);
+    this.#inbound.state.put(this.#life.id, key, bytes);
   }
 
   /** Deletes a key of our own state everywhere. */
   delete(key: string): void {
     checkName(key);
-    this.#driver().command({ type: "delete", key });
-    this.#state.put(this.#keys.id, key, undefined);
+    this.#life.driver().command({ type: "delete", key });
+    this.#inbound.state.put(this.#life.id, key, undefined);
   }
 
   /** A value of our own state. */
   get(key: string): unknown {
-    return this.#self.get(key);
+    return this.self.get(key);
   }
 
   keys(): string[] {
-    return this.#self.keys();
+    return this.self.keys();
   }
 
   entries(): [string, unknown][] {
-    return this.#self.entries();
+    return this.self.entries();
   }
 
   /**
@@ -271,23 +255,23 @@ export class Mesh {
    * match `pattern`. Gives the function that ends it.
    */
   know<T = unknown>(pattern: string, handler: KnowHandler<T>, options?: ListenOptions): Unlisten {
-    return this.#knowing.add(pattern, handler as KnowHandler, options);
+    return this.#inbound.knowing.add(pattern, handler as KnowHandler, options);
   }
 
   /** Changes what others see of this member; what is left out stays. */
   describe(change: Description): void {
-    const about = { ...this.#about, ...change };
+    const about = { ...this.#life.about, ...change };
     checkDescription(about);
     const meta = encodeValue(about.meta, META_BYTES_MAX);
-    this.#driver().command({ type: "describe", about: { ...about, meta } });
-    this.#about = about;
+    this.#life.driver().command({ type: "describe", about: { ...about, meta } });
+    this.#life.about = about;
   }
 
   /**
    * Invites a newcomer without any server: carry `text` to it, its reply back to `complete`.
    */
   async invite(options: InviteOptions = {}): Promise<Invitation> {
-    return (await this.#invitations()).invite(options.lifeMs);
+    return (await this.#life.invitations()).invite(options.lifeMs);
   }
 
   /**
@@ -295,97 +279,13 @@ export class Mesh {
    * @throws HearsayError `invite:…`
    */
   async acceptInvite(text: string): Promise<AcceptedInvitation> {
-    const invitations = await this.#invitations();
+    const invitations = await this.#life.invitations();
     return invitations.accept(text);
   }
 
   /** Figures since the start, for diagnosis. */
   stats(): MeshStats {
-    return statsOf(this.#driver().core, this.#unreadable);
-  }
-
-  async #start(life: number): Promise<void> {
-    this.#options.signal?.throwIfAborted();
-    const transport = this.#options.transport ?? (await this.#host.defaultTransport(this.#options));
-    if (life !== this.#life) {
-      transport.close();
-      throw leftMeanwhile();
-    }
-    // The clock makes it higher than at any start before, also where nothing was stored.
-    this.#generation = Math.max(this.#generation + 1, Date.now());
-    this.peers.clear();
-    this.#state.clear();
-    this.#self.update(this.#ownView());
-    const driver = this.#makeDriver(transport);
-    this.#running = { driver, invitations: undefined };
-    this.#endHost = [
-      this.#host.onEnding(() => this.#stop(true)),
-      this.#host.onHidden((value) => driver.command({ type: "mayFreeze", value })),
-    ];
-    for (const url of this.#seedUrls) driver.seeds.add(url);
-    this.#events.tell("start");
-    this.#checkHealth();
-  }
-
-  #makeDriver(transport: Transport): Driver {
-    const { WebSocket } = this.#host;
-    const { backoff } = this.#options;
-    return new Driver({
-      config: this.#config(transport),
-      transport,
-      WebSocket,
-      backoff,
-      onEvent: (event) => this.#onEvent(event),
-      onSeed: (seed) => {
-        this.#events.tell("seed", seed);
-        this.#checkHealth();
-      },
-    });
-  }
-
-  #config(transport: Transport): Config {
-    return coreConfig(this.#options, {
-      id: this.#keys.id,
-      generation: this.#generation,
-      clusterHash: this.#clusterHash,
-      ...this.#about,
-      slowOfferer: transport.slowOfferer,
-      node: this.#host.node,
-    });
-  }
-
-  #stop(sayGoodbye: boolean): void {
-    const running = this.#running;
-    // Also what has only begun to start is over.
-    this.#life++;
-    this.#starting = undefined;
-    if (running === undefined) return;
-    this.#running = undefined;
-    for (const end of this.#endHost.splice(0)) end();
-    running.invitations?.then((invitations) => invitations.close());
-    if (sayGoodbye) running.driver.command({ type: "leave" });
-    running.driver.close();
-    this.#said.rejectAll(leftMeanwhile());
-    this.#sent.rejectAll(leftMeanwhile());
-    this.#checkHealth();
-    this.#events.tell("stop");
-  }
-
-  #driver(): Driver {
-    return this.#runningMesh().driver;
-  }
-
-  #invitations(): Promise<Invitations> {
-    const running = this.#runningMesh();
-    running.invitations ??= import("../runtime/invitations.ts").then(
-      ({ Invitations }) => new Invitations(running.driver, this.#keys, this.#clusterHash),
-    );
-    return running.invitations;
-  }
-
-  #runningMesh(): Running {
-    if (this.#running !== undefined) return this.#running;
-    throw leftBefore();
+    return statsOf(this.#life.driver().core, this.#inbound.unreadable);
   }
 
   #encode(value: unknown): Uint8Array {
@@ -395,99 +295,12 @@ export class Mesh {
     );
   }
 
-  #onEvent(event: MeshEvent): void {
-    switch (event.type) {
-      case "member":
-        return this.#onMember(event);
-      case "forgotten":
-        return this.peers.forget(event.id);
-      case "heard":
-        return this.#onHeard(event);
-      case "state":
-        return this.#onState(event);
-      case "said":
-        return this.#said.resolve(event.id);
-      case "sent":
-        return this.#sent.resolve(event.id);
-      case "sendFailed":
-        return this.#sent.reject(event.id, sendError(event.reason));
-      case "gap":
-        return this.#events.tell("gap", this.peers.get(event.from), event.first, event.last);
-      case "refused":
-        return this.#events.tell("refused", event.reason);
-      case "identityTaken":
-        this.#events.tell("identity:taken");
-        return this.#stop(false);
-      case "notFound":
-        return this.#checkHealth();
-      case "writeRefused":
-      case "left":
-        return;
-      default:
-        return this.#onLink(event);
-    }
-  }
-
-  #onLink(
-    event: Extract<
-      MeshEvent,
-      { type: "linkUp" | "linkDown" | "linkFailed" | "isolated" | "connected" }
-    >,
-  ): void {
-    if (event.type === "linkUp") {
-      const peer = this.peers.get(event.peer);
-      if (peer !== undefined) this.#events.tell("link:up", peer, event.transport);
-    } else if (event.type === "linkDown") {
-      this.#events.tell("link:down", this.peers.get(event.peer), event.reason);
-    } else if (event.type === "linkFailed") {
-      this.#events.tell("link:failed", event.peer, event.reason);
-    } else this.#events.tell(event.type === "isolated" ? "offline" : "online");
-    this.#checkHealth();
-  }
-
-  #onMember({ kind, member }: Extract<MeshEvent, { type: "member" }>): void {
-    if (member.id === this.#keys.id) {
-      this.#generation = Math.max(this.#generation, member.generation);
-      this.#self.update(member);
-      return;
-    }
-    const peer = this.peers.put(member, () => this.#peerObject(member));
-    this.#events.tell(`peer:${kind}`, peer);
-    this.#checkHealth();
-  }
-
-  #onHeard({ from, name, value, direct }: Extract<MeshEvent, { type: "heard" }>): void {
-    const peer = this.peers.get(from);
-    if (peer === undefined) return;
-    this.#hearing.tell({ name, value, from: peer, direct }, (reason) => {
-      this.#unreadable++;
-      this.#options.logger?.warn(`a message of ${peer.name} cannot be read`, { name, reason });
-    });
-  }
-
-  #onState({ owner, key, value }: Extract<MeshEvent, { type: "state" }>): void {
-    this.#state.put(owner, key, value);
-    const peer = this.peers.get(owner);
-    if (peer !== undefined) this.#knowing.tell(peer, peer.get(key), key);
-  }
-
-  #peerObject(view: ConstructorParameters<typeof PeerObject>[0]): PeerObject {
-    return new PeerObject(view, this.#state, (id) =>
-      this.#running?.driver.core.links().find(({ peer }) => peer === id),
-    );
-  }
-
-  #ownView(): ConstructorParameters<typeof PeerObject>[0] {
-    return {
-      id: this.#keys.id,
-      generation: this.#generation,
-      state: "alive",
-      ...this.#about,
-      meta: encodeValue(this.#about.meta, META_BYTES_MAX),
-      node: this.#host.node,
-      addresses: [],
-      neighbours: [],
-    };
+  /** What we are until the core says it. */
+  #ownView(): MemberView {
+    const { id, generation, about, node } = this.#life;
+    const meta = encodeValue(about.meta, META_BYTES_MAX);
+    const nothing = { addresses: [], neighbours: [] };
+    return { id, generation, state: "alive", ...about, meta, node, ...nothing };
   }
 
   /** Tells when the state of health is another than before. */
@@ -495,6 +308,6 @@ export class Mesh {
     const { health } = this;
     if (health.state === this.#health) return;
     this.#health = health.state;
-    this.#events.tell("health", health);
+    this.#inbound.events.tell("health", health);
   }
 }

@@ -20,6 +20,10 @@ export interface JoinOptions {
   readonly meta?: unknown;
   /** Who this member is, from an earlier `mesh.identity`. Default: a new one. Never use one twice at once. */
   readonly identity?: Identity;
+  /**
+   * `false`: keep nothing. Otherwise a tab keeps its identity over reloads, while a duplicated tab gets one of its own.
+   */
+  readonly store?: false;
   /** STUN and TURN servers. Default none: then members must reach each other directly. */
   readonly iceServers?: readonly IceServer[];
   /** `relay`: only through TURN servers, so that nobody learns this member's address. Default `all`. */
@@ -30,6 +34,8 @@ export interface JoinOptions {
   readonly joinTimeoutMs?: number;
   /** Gives `join` up when it aborts, and leaves the mesh when it aborts later. */
   readonly signal?: AbortSignal;
+  /** In Node: leave at SIGINT and SIGTERM, then let the process end as it would. Default true. */
+  readonly leaveOnSignals?: boolean;
   /** Told what happens inside. Silent by default, except for handlers that throw. */
   readonly logger?: Logger;
   /** Pauses between attempts to reach a seed. */
@@ -81,11 +87,13 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "role",
   "meta",
   "identity",
+  "store",
   "iceServers",
   "iceTransportPolicy",
   "transport",
   "joinTimeoutMs",
   "signal",
+  "leaveOnSignals",
   "logger",
   "backoff",
   "parameters",
@@ -111,6 +119,10 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   if (!Array.isArray(seeds)) throw wrong("seeds", 'seeds must be a list: ["ws://host:port"]');
   for (const seed of seeds) checkSeed(seed);
   if (identity !== undefined) checkIdentity(identity);
+  if (options.store !== undefined && options.store !== false) {
+    throw wrong("store", "store can be false: keep nothing. Leave it out to keep what can be kept");
+  }
+  checkBoolean("leaveOnSignals", options.leaveOnSignals);
   if (!(joinTimeoutMs >= 0)) throw wrong("joinTimeoutMs", "joinTimeoutMs must be 0 or more");
   for (const [name, ms] of Object.entries(backoff)) {
     if (!(ms > 0)) throw wrong("backoff", `backoff.${name} must be more than 0 ms, and is ${ms}`);
@@ -134,6 +146,11 @@ function checkIdentity(identity: Identity): void {
   if (!Number.isSafeInteger(generation) || generation < 0) {
     throw wrong("identity", "identity.generation must be a whole number from 0 up");
   }
+}
+
+function checkBoolean(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "boolean") return;
+  throw wrong(name, `${name} must be true or false, and is ${value}`);
 }
 
 function checkMethods(name: string, value: object | undefined, methods: readonly string[]): void {

@@ -1,25 +1,33 @@
 /**
  * The runtime's clock: monotonic milliseconds, one timer, and the detection of sleep.
  *
- * A suspended machine or a frozen page runs no timers. When the timer comes far later than it was set for, by
- * either clock (the monotonic one stands still during sleep on some systems), the host stood still.
+ * A suspended machine or a frozen page runs no timers. When more time than expected has passed, by either clock (the
+ * monotonic one stands still during sleep on some systems), the host stood still. It is looked at before everything
+ * that comes in, since after a sleep a message may come before the timer.
  */
-
-/** Timers of hidden pages may be a second late; more than this is a standstill, ms. */
-const STANDSTILL_MS = 4_000;
 
 /** The longest wait that timers of all platforms hold, ms. */
 const WAIT_MS_MAX = 2 ** 31 - 1;
 
+/** A moment on both clocks. */
+interface Mark {
+  readonly wall: number;
+  readonly now: number;
+}
+
 export class Clock {
+  readonly #standstillMs: number;
   readonly #onDue: () => void;
   readonly #onStandstill: (gapMs: number) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Number.POSITIVE_INFINITY;
-  #lastWall = Date.now();
-  #lastNow = performance.now();
+  /** When the timer was set, and for how long. */
+  #set: Mark = mark();
+  #waitMs = 0;
 
-  constructor(onDue: () => void, onStandstill: (gapMs: number) => void) {
+  /** @param standstillMs the timer is never so late while the host runs, however busy or hidden */
+  constructor(standstillMs: number, onDue: () => void, onStandstill: (gapMs: number) => void) {
+    this.#standstillMs = standstillMs;
     this.#onDue = onDue;
     this.#onStandstill = onStandstill;
   }
@@ -35,17 +43,36 @@ export class Clock {
     this.#due = due;
     this.#timer = undefined;
     if (due === Number.POSITIVE_INFINITY) return;
-    this.#lastWall = Date.now();
-    this.#lastNow = this.now();
-    const waitMs = Math.min(WAIT_MS_MAX, Math.max(0, due - this.#lastNow));
-    this.#timer = setTimeout(() => this.#fire(waitMs), waitMs);
+    this.#set = mark();
+    this.#waitMs = Math.min(WAIT_MS_MAX, Math.max(0, due - this.#set.now));
+    const timer = setTimeout(() => {
+      this.look();
+      if (this.#timer === timer) this.#timer = undefined;
+      this.#onDue();
+    }, this.#waitMs);
+    this.#timer = timer;
   }
 
-  #fire(waitMs: number): void {
-    this.#timer = undefined;
-    const passedMs = Math.max(Date.now() - this.#lastWall, this.now() - this.#lastNow);
-    const gapMs = passedMs - waitMs;
-    if (gapMs > STANDSTILL_MS) this.#onStandstill(gapMs);
-    this.#onDue();
+  /** Tells of a standstill that has just ended, once. */
+  look(): void {
+    if (this.#timer === undefined) return;
+    const gapMs = elapsedMs(this.#set) - this.#waitMs;
+    if (gapMs > this.#standstillMs) this.standstill();
   }
+
+  /** The host stood still since the timer was set, as it says itself. */
+  standstill(): void {
+    const gapMs = Math.max(0, elapsedMs(this.#set) - this.#waitMs);
+    this.#set = mark();
+    this.#waitMs = Math.max(0, this.#due - this.#set.now);
+    this.#onStandstill(gapMs);
+  }
+}
+
+function mark(): Mark {
+  return { wall: Date.now(), now: performance.now() };
+}
+
+function elapsedMs(since: Mark): number {
+  return Math.max(Date.now() - since.wall, performance.now() - since.now);
 }

@@ -20,6 +20,11 @@ import type { Link, LinkHandlers, Transport } from "../transport/transport.ts";
 import { Clock } from "./clock.ts";
 import { Seeds, type SeedsOptions } from "./seeds.ts";
 
+/**
+ * Timers of hidden pages come up to a second late. What comes later, and by more than two periods, is a standstill, ms.
+ */
+const STANDSTILL_MS_MIN = 2_000;
+
 export interface DriverOptions extends Omit<SeedsOptions, "id" | "input"> {
   readonly config: Config;
   readonly transport: Transport;
@@ -45,14 +50,17 @@ export class Driver {
   #lastLink = 0;
   /** Who waits for a link with a member to be greeted. */
   readonly #awaited = new Map<MemberId, () => void>();
+  /** The host has said that it stands still, and not yet that it goes on. */
+  #suspended = false;
   #stepping = false;
   #telling = false;
   #closed = false;
 
   constructor(options: DriverOptions) {
     this.#clock = new Clock(
+      Math.max(STANDSTILL_MS_MIN, 2 * options.config.probePeriodMs),
       () => this.input({ type: "deadline" }),
-      (gapMs) => this.input({ type: "resumed", gapMs }),
+      (gapMs) => this.#onStandstill(gapMs),
     );
     this.transport = options.transport;
     this.#onEvent = options.onEvent;
@@ -67,6 +75,7 @@ export class Driver {
 
   /** Performs a command now; gives the events of its step, which are also told as any others. */
   command(command: Command): readonly MeshEvent[] {
+    this.#clock.look();
     const from = this.#events.length;
     this.#step({ type: "command", command });
     const events = this.#events.slice(from);
@@ -76,8 +85,27 @@ export class Driver {
 
   input(input: Input): void {
     if (this.#closed) return;
+    this.#clock.look();
     this.#inputs.push(input);
     if (!this.#stepping) this.#settle();
+  }
+
+  /** The host stands still from now on: the others are told so at once. */
+  suspend(): void {
+    if (this.#suspended) return;
+    this.#suspended = true;
+    this.command({ type: "sleep" });
+  }
+
+  /** The host goes on after {@link suspend}. */
+  resume(): void {
+    if (this.#suspended) this.#clock.standstill();
+  }
+
+  /** The network is back: nothing that failed without it is waited for. */
+  online(): void {
+    this.input({ type: "online" });
+    this.seeds.retry();
   }
 
   /** Begins a link that no attempt of the core asked for: by invitation. */
@@ -104,6 +132,13 @@ export class Driver {
     for (const link of this.#attempts.values()) link.close();
     for (const link of this.#links.values()) link.close();
     this.transport.close();
+  }
+
+  #onStandstill(gapMs: number): void {
+    this.#suspended = false;
+    this.input({ type: "resumed", gapMs });
+    // A network that was away so long has let connections go.
+    this.online();
   }
 
   #settle(): void {

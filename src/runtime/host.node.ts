@@ -9,8 +9,9 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** What closing transports take to send their last frames, ms. */
 const FLUSH_MS = 60;
 
-/** What is to be done before this process ends: one entry for each mesh in it. */
+/** What is to be done before this process ends, one entry for each mesh in it; at which signals too. */
 const endings = new Set<() => void>();
+const onSignals = new Set<() => void>();
 
 export function hostOfNode(
   WebSocket: WebSocketConstructor,
@@ -20,16 +21,18 @@ export function hostOfNode(
     node: true,
     WebSocket,
     defaultTransport,
-    onEnding(ending) {
-      // A wrapper, so that one function given twice is two entries.
-      const entry = (): void => ending();
-      if (endings.size === 0) listen();
+    watch(life, { leaveOnSignals = true }) {
+      // A wrapper, so that one life given twice is two entries.
+      const entry = (): void => life.ending();
+      if (endings.size === 0) process.on("beforeExit", endAll);
       endings.add(entry);
+      if (leaveOnSignals && onSignals.size === 0) listen();
+      if (leaveOnSignals) onSignals.add(entry);
       return () => {
-        if (endings.delete(entry) && endings.size === 0) unlisten();
+        if (endings.delete(entry) && endings.size === 0) process.off("beforeExit", endAll);
+        if (onSignals.delete(entry) && onSignals.size === 0) unlisten();
       };
     },
-    onHidden: () => () => {},
   };
 }
 
@@ -38,7 +41,7 @@ function endAll(): void {
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  endAll();
+  for (const ending of [...onSignals]) ending();
   // With nobody else listening the signal would have ended the process: let it, now that we are done.
   const others = process.listeners(signal).filter((listener) => listener !== onSignal);
   if (others.length === 0) setTimeout(() => process.kill(process.pid, signal), FLUSH_MS);
@@ -47,10 +50,8 @@ function onSignal(signal: NodeJS.Signals): void {
 /** One listener for all meshes: Node warns of a leak from the eleventh on. */
 function listen(): void {
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.on("beforeExit", endAll);
 }
 
 function unlisten(): void {
   for (const signal of SIGNALS) process.off(signal, onSignal);
-  process.off("beforeExit", endAll);
 }

@@ -1,7 +1,9 @@
 /** What the platform gives to a member: the entry of each platform composes one. */
 
+import type { KeptIdentity } from "../session/kept-identity.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 
 export interface TransportOptions {
   readonly iceServers?: readonly IceServer[];
@@ -15,17 +17,19 @@ export interface IceServer {
   readonly credential?: string;
 }
 
+export interface WatchOptions {
+  /** In Node: leave at SIGINT and SIGTERM, then let the process end as it would. Default true. */
+  readonly leaveOnSignals?: boolean;
+}
+
 export interface Host {
   /** A Node process: it keeps more links. */
   readonly node: boolean;
   readonly WebSocket: WebSocketConstructor;
   /** The transport that is used when the user gives none. */
   defaultTransport(options: TransportOptions): Promise<Transport>;
-  /**
-   * Calls `ending` when the page is left or the process is told to end, while frames can still be sent.
-   * Gives the end of that.
-   */
-  onEnding(ending: () => void): () => void;
-  /** Calls `changed` when the page is hidden or shown: a hidden one may be frozen. Gives the end of that. */
-  onHidden(changed: (hidden: boolean) => void): () => void;
+  /** Follows the life of the page or the process. Gives the end of that, after which no listener is left. */
+  watch(life: Lifecycle, options: WatchOptions): () => void;
+  /** The identity that this tab keeps over reloads, held for this page; undefined where it cannot keep one. */
+  keptIdentity?(cluster: string): Promise<KeptIdentity | undefined>;
 }

@@ -110,6 +110,13 @@ export class Seeds {
     for (const seed of this.#seeds.values()) seed.client.island(id);
   }
 
+  /** Tries now, instead of at the end of the wait, what waits. */
+  retry(): void {
+    for (const { client } of this.#seeds.values()) {
+      if (client.state === "waiting") client.reconnect();
+    }
+  }
+
   close(): void {
     for (const seed of this.#seeds.values()) seed.client.close();
   }

@@ -51,7 +51,10 @@ export interface SignalingClient {
   send(to: string, packet: Uint8Array): boolean;
   /** Says which island we are on: the lowest live id we know. Remembered, and told at most once a second. */
   island(id: string): void;
-  /** Tries now instead of at the end of the wait; also after a refusal for good. Nothing to do in other states. */
+  /**
+   * Tries now instead of at the end of the wait, with short waits again; also after a refusal for good. Nothing to do
+   * in other states.
+   */
   reconnect(): void;
   /** Drops the connection and stays away until {@link resume}. */
   pause(): void;
@@ -116,7 +119,9 @@ class ReconnectingClient implements SignalingClient {
   }
 
   reconnect(): void {
-    if (this.#state === "waiting" || this.#state === "refused") this.#connect();
+    if (this.#state !== "waiting" && this.#state !== "refused") return;
+    this.#failures = 0;
+    this.#connect();
   }
 
   pause(): void {

@@ -90,6 +90,10 @@ export class Attempts {
     return this.#pauses.get(peer)?.until ?? 0;
   }
 
+  forgetPauses(): void {
+    this.#pauses.clear();
+  }
+
   /** Asks `peer` for a link. */
   ask(
     peer: MemberId,

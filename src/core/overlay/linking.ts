@@ -91,6 +91,12 @@ export class Linking {
     this.#overlay.seek(generation, now);
   }
 
+  /** What failed without a network may be tried at once. */
+  retry(now: number): void {
+    this.#attempts.forgetPauses();
+    this.#overlay.wake(now);
+  }
+
   onSeed(input: SeedInput, now: number): void {
     switch (input.type) {
       case "seedUp":

@@ -1,0 +1,142 @@
+/** What the core tells, as the application sees and hears it: peers, state, messages, events, answers. */
+
+import type { MemberId, MemberView, MeshEvent } from "../core/machine.ts";
+import type { LinkView } from "../core/view.ts";
+import { type Answers, pendingAnswers } from "./answers.ts";
+import { Emitter } from "./emitter.ts";
+import { Hearing } from "./hearing.ts";
+import { Knowing } from "./knowing.ts";
+import { leftMeanwhile, sendError } from "./mesh-errors.ts";
+import type { Logger } from "./options.ts";
+import { PeerObject, Peers } from "./peers.ts";
+import { StateView } from "./state-view.ts";
+
+export interface InboundContext {
+  readonly logger: Logger | undefined;
+  linkWith(peer: MemberId): LinkView | undefined;
+  /** The mesh tells us something about ourselves. */
+  ownChanged(own: MemberView): void;
+  /** Another process uses our identity. */
+  taken(): void;
+  /** What is connected may have changed. */
+  checkHealth(): void;
+}
+
+type LinkEvent = Extract<
+  MeshEvent,
+  { type: "linkUp" | "linkDown" | "linkFailed" | "isolated" | "connected" }
+>;
+
+export class Inbound {
+  readonly peers = new Peers();
+  readonly state = new StateView();
+  readonly self: PeerObject;
+  readonly events: Emitter;
+  readonly hearing: Hearing;
+  readonly knowing: Knowing;
+  readonly said: Answers = pendingAnswers();
+  readonly sent: Answers = pendingAnswers();
+  /** Values that came and could not be read. */
+  unreadable = 0;
+  /** Attempts at links that failed since the last one came about. */
+  failedLinks = 0;
+  readonly #context: InboundContext;
+
+  constructor(own: MemberView, context: InboundContext) {
+    this.#context = context;
+    this.events = new Emitter(context.logger);
+    this.hearing = new Hearing(this.events.report);
+    this.knowing = new Knowing(() => this.peers.all, this.events.report);
+    this.self = this.#peerObject(own);
+  }
+
+  /** A new life begins. */
+  reset(own: MemberView): void {
+    this.peers.clear();
+    this.state.clear();
+    this.failedLinks = 0;
+    this.self.update(own);
+  }
+
+  /** The life is over: what was under way in it will not be answered. */
+  stop(): void {
+    this.said.rejectAll(leftMeanwhile());
+    this.sent.rejectAll(leftMeanwhile());
+  }
+
+  take(event: MeshEvent): void {
+    switch (event.type) {
+      case "member":
+        return this.#onMember(event);
+      case "forgotten":
+        return this.peers.forget(event.id);
+      case "heard":
+        return this.#onHeard(event);
+      case "state":
+        return this.#onState(event);
+      case "said":
+        return this.said.resolve(event.id);
+      case "sent":
+        return this.sent.resolve(event.id);
+      case "sendFailed":
+        return this.sent.reject(event.id, sendError(event.reason));
+      case "gap":
+        return this.events.tell("gap", this.peers.get(event.from), event.first, event.last);
+      case "refused":
+        return this.events.tell("refused", event.reason);
+      case "identityTaken":
+        this.events.tell("identity:taken");
+        return this.#context.taken();
+      case "notFound":
+        return this.#context.checkHealth();
+      case "writeRefused":
+      case "left":
+        return;
+      default:
+        return this.#onLink(event);
+    }
+  }
+
+  #onLink(event: LinkEvent): void {
+    if (event.type === "linkUp") {
+      this.failedLinks = 0;
+      const peer = this.peers.get(event.peer);
+      if (peer !== undefined) this.events.tell("link:up", peer, event.transport);
+    } else if (event.type === "linkDown") {
+      this.events.tell("link:down", this.peers.get(event.peer), event.reason);
+    } else if (event.type === "linkFailed") {
+      this.failedLinks++;
+      this.events.tell("link:failed", event.peer, event.reason);
+    } else this.events.tell(event.type === "isolated" ? "offline" : "online");
+    this.#context.checkHealth();
+  }
+
+  #onMember({ kind, member }: Extract<MeshEvent, { type: "member" }>): void {
+    if (member.id === this.self.id) {
+      this.self.update(member);
+      return this.#context.ownChanged(member);
+    }
+    const peer = this.peers.put(member, () => this.#peerObject(member));
+    this.events.tell(`peer:${kind}`, peer);
+    this.#context.checkHealth();
+  }
+
+  #onHeard({ from, name, value, direct }: Extract<MeshEvent, { type: "heard" }>): void {
+    const peer = this.peers.get(from);
+    if (peer === undefined) return;
+    this.hearing.tell({ name, value, from: peer, direct }, (reason) => {
+      this.unreadable++;
+      this.#context.logger?.warn(`a message of ${peer.name} cannot be read`, { name, reason });
+    });
+  }
+
+  #onState({ owner, key, value }: Extract<MeshEvent, { type: "state" }>): void {
+    this.state.put(owner, key, value);
+    const peer = this.peers.get(owner);
+    if (peer !== undefined) this.knowing.tell(peer, peer.get(key), key);
+  }
+
+  #peerObject(view: MemberView): PeerObject {
+    return new PeerObject(view, this.state, (id) => this.#context.linkWith(id));
+  }
+}

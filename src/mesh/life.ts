@@ -1,0 +1,201 @@
+/** From start to leave, again and again: the driver that runs meanwhile, and the identity that it all has. */
+
+import type { MemberId, MeshEvent } from "../core/machine.ts";
+import { HearsayError } from "../errors.ts";
+import { Driver } from "../runtime/driver.ts";
+import type { Host } from "../runtime/host.ts";
+import type { Invitations } from "../runtime/invitations.ts";
+import type { Seed } from "../runtime/seeds.ts";
+import type { KeyPair } from "../session/identity.ts";
+import type { KeptIdentity } from "../session/kept-identity.ts";
+import type { Transport } from "../transport/transport.ts";
+import { coreConfig } from "./core-config.ts";
+import { leftBefore, leftMeanwhile, TAKEN } from "./mesh-errors.ts";
+import { type Description, type JoinOptions, seedUrl } from "./options.ts";
+
+/** Who this member is, in its cluster. */
+export interface Self {
+  readonly keys: KeyPair;
+  readonly clusterHash: number;
+  /** Kept by the tab over its reloads. */
+  readonly kept: KeptIdentity | undefined;
+}
+
+/** What a life tells. */
+export interface LifeOut {
+  /** It begins: what was known of the last one is void. */
+  reset(): void;
+  started(): void;
+  stopped(): void;
+  event(event: MeshEvent): void;
+  seed(seed: Seed): void;
+}
+
+/** What there is between start and leave. */
+interface Running {
+  readonly driver: Driver;
+  readonly unwatch: () => void;
+  /** Loaded with the first invitation. */
+  invitations: Promise<Invitations> | undefined;
+}
+
+export class Life {
+  about: Required<Description>;
+  readonly #host: Host;
+  readonly #options: JoinOptions;
+  readonly #self: Self;
+  readonly #out: LifeOut;
+  readonly #seedUrls: Set<string>;
+  #generation: number;
+  #running: Running | undefined;
+  #starting: Promise<void> | undefined;
+  /** Counts starts and leaves. */
+  #count = 0;
+
+  constructor(host: Host, options: JoinOptions, self: Self, out: LifeOut) {
+    this.#host = host;
+    this.#options = options;
+    this.#self = self;
+    this.#out = out;
+    this.#generation = options.identity?.generation ?? self.kept?.generation ?? 0;
+    const { name = "", role = "", meta } = options;
+    this.about = { name, role, meta };
+    this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
+  }
+
+  get id(): MemberId {
+    return this.#self.keys.id;
+  }
+
+  get secretKey(): Uint8Array {
+    return this.#self.keys.secretKey;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** It runs in a Node process. */
+  get node(): boolean {
+    return this.#host.node;
+  }
+
+  /** Undefined while it does not run. */
+  get running(): Driver | undefined {
+    return this.#running?.driver;
+  }
+
+  /** This page cannot keep its identity, though it was not told to forget it. */
+  get ephemeral(): boolean {
+    const { identity, store } = this.#options;
+    const wanted = this.#host.keptIdentity !== undefined && store !== false;
+    return wanted && identity === undefined && this.#self.kept === undefined;
+  }
+
+  /** @throws HearsayError `mesh:left` while it does not run */
+  driver(): Driver {
+    if (this.#running === undefined) throw leftBefore();
+    return this.#running.driver;
+  }
+
+  /** @throws HearsayError `mesh:left` while it does not run */
+  invitations(): Promise<Invitations> {
+    const running = this.#running;
+    if (running === undefined) throw leftBefore();
+    const { keys, clusterHash } = this.#self;
+    running.invitations ??= import("../runtime/invitations.ts").then(
+      ({ Invitations }) => new Invitations(running.driver, keys, clusterHash),
+    );
+    return running.invitations;
+  }
+
+  /** Also for the starts to come. False when it is there already. */
+  addSeed(full: string): boolean {
+    const known = this.#seedUrls.has(full);
+    this.#seedUrls.add(full);
+    if (!known) this.running?.seeds.add(full);
+    return !known;
+  }
+
+  /** The mesh has counted this member's starts higher than we have. */
+  raiseGeneration(generation: number): void {
+    if (generation <= this.#generation) return;
+    this.#generation = generation;
+    this.#self.kept?.keep(generation);
+  }
+
+  start(): Promise<void> {
+    if (this.#starting === undefined) {
+      const count = ++this.#count;
+      this.#starting = this.#start(count).catch((error: unknown) => {
+        if (count === this.#count) this.#starting = undefined;
+        throw error;
+      });
+    }
+    return this.#starting;
+  }
+
+  stop(sayGoodbye: boolean): void {
+    const running = this.#running;
+    // Also what has only begun to start is over.
+    this.#count++;
+    this.#starting = undefined;
+    this.#self.kept?.release();
+    if (running === undefined) return;
+    this.#running = undefined;
+    running.unwatch();
+    running.invitations?.then((invitations) => invitations.close());
+    if (sayGoodbye) running.driver.command({ type: "leave" });
+    running.driver.close();
+    this.#out.stopped();
+  }
+
+  async #start(count: number): Promise<void> {
+    this.#options.signal?.throwIfAborted();
+    const { kept } = this.#self;
+    const held = (await kept?.hold()) ?? true;
+    const transport = this.#options.transport ?? (await this.#host.defaultTransport(this.#options));
+    if (count !== this.#count || !held) {
+      transport.close();
+      throw held ? leftMeanwhile() : new HearsayError("identity:taken", TAKEN);
+    }
+    // The clock makes it higher than at any start before, also where nothing was stored; what was stored, also when
+    // the clock was set back.
+    this.raiseGeneration(Math.max(this.#generation + 1, Date.now()));
+    this.#out.reset();
+    const driver = this.#makeDriver(transport);
+    const unwatch = this.#host.watch(
+      {
+        ending: () => this.stop(true),
+        mayFreeze: (value) => driver.command({ type: "mayFreeze", value }),
+        suspending: () => driver.suspend(),
+        resumed: () => driver.resume(),
+        online: () => driver.online(),
+      },
+      this.#options,
+    );
+    this.#running = { driver, unwatch, invitations: undefined };
+    for (const url of this.#seedUrls) driver.seeds.add(url);
+    this.#out.started();
+  }
+
+  #makeDriver(transport: Transport): Driver {
+    const { keys, clusterHash } = this.#self;
+    const config = coreConfig(this.#options, {
+      id: keys.id,
+      generation: this.#generation,
+      clusterHash,
+      ...this.about,
+      slowOfferer: transport.slowOfferer,
+      node: this.#host.node,
+    });
+    return new Driver({
+      config,
+      transport,
+      WebSocket: this.#host.WebSocket,
+      backoff: this.#options.backoff,
+      onEvent: (event) => this.#out.event(event),
+      onSeed: (seed) => this.#out.seed(seed),
+    });
+  }
+}
