@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { serve } from "../../signaling-server/main.ts";
 import { peer } from "./peer.ts";
+import { sim } from "./sim.ts";
 
 const USAGE = `Usage: hearsay COMMAND [options]
 
@@ -12,6 +13,7 @@ Say it once, every peer hears it: a mesh of browser tabs and Node processes over
 
   hearsay serve                          run the signaling server, through which peers find each other
   hearsay peer ws://HOST:PORT/CLUSTER    join a cluster and show what happens in it
+  hearsay sim --scenario NAME            run the mesh in virtual time, with faults
   hearsay COMMAND --help                 what a command takes
   hearsay --version                      print the version
 `;
@@ -22,6 +24,8 @@ async function run([command, ...rest]: string[]): Promise<number> {
       return await serve(rest);
     case "peer":
       return await peer(rest);
+    case "sim":
+      return sim(rest);
     case "help":
     case "--help":
     case "-h":

@@ -22,7 +22,7 @@ import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
 import { Delivery } from "./routing/delivery.ts";
 import { Replication } from "./state/replication.ts";
-import type { StateChange } from "./state/state.ts";
+import type { StateChange } from "./state/store.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
 import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
 
@@ -33,6 +33,8 @@ export interface Shared {
   /** What is known from the start, of a mesh that has settled. It must not change any more. */
   readonly known?: MemberTable;
 }
+/** Periods between state digests while state is being fetched. */
+const BUSY_PERIODS = 5;
 
 export class Composition {
   readonly deadlines = new Deadlines();
@@ -52,6 +54,8 @@ export class Composition {
   now: number;
   stopped = false;
   #connected = false;
+  /** The state delta that was encoded last. */
+  #encoded: { readonly key: string; readonly bytes: Uint8Array } | undefined;
   #effects: Effect[] = [];
 
   constructor(config: Config, rng: Rng, now: number, { codec, known }: Shared) {
@@ -113,9 +117,11 @@ export class Composition {
       case "memberDigest":
         return this.membership.gossip.onDigest(from, message.entries, message.answer);
       case "stateDigest":
-        return this.state.onDigest(from, message);
+        return this.state.onDigest(from, message, now);
+      case "stateWant":
+        return this.state.onWant(from, message);
       case "stateDelta":
-        return this.state.onDelta(from, message);
+        return this.state.onDelta(from, message, now);
       case "local":
         return this.#onInner(from, message.inner);
       case "routed":
@@ -173,10 +179,10 @@ export class Composition {
     if (id !== this.#config.id) {
       const present = isPresent(after);
       const wasPresent = before !== undefined && isPresent(before);
-      if (present || wasPresent) this.#tellState(this.state.store.setLive(id, generation, present));
+      if (present || wasPresent) this.state.setLive(id, generation, present);
       if (!present) this.delivery.gone(id);
       if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
-      if (after.state === "left") this.#tellState(this.state.store.drop(id));
+      if (after.state === "left") this.state.drop(id);
       for (const kind of kindsOf(before, after)) {
         this.emit({ type: "member", kind, member: viewOf(after) });
       }
@@ -202,7 +208,7 @@ export class Composition {
     const now = this.now;
     this.#sendBaselines(peer);
     this.membership.onLinkUp(peer, record, now);
-    this.state.sendDigest(peer, true);
+    this.state.onLinkUp(peer, record.generation);
     this.linking.onUp(peer);
     this.emit({ type: "linkUp", peer, transport });
     this.delivery.linksChanged(peer);
@@ -220,6 +226,7 @@ export class Composition {
     const now = this.now;
     this.membership.onLinkDown(peer, onPurpose, now);
     this.broadcast.removeNeighbour(peer);
+    this.state.onLinkDown(peer, now);
     this.linking.onDown(now);
     this.emit({ type: "linkDown", peer, reason });
     this.delivery.linksChanged(peer);
@@ -257,6 +264,7 @@ export class Composition {
       message: (from, message) => this.#onMessage(from, message),
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
       rttMs: (peer) => this.membership.detector.health(peer)?.rttMs,
+      nextBulk: (peer) => this.#nextState(peer),
       handedOver: (token) => this.#handovers.one(token),
     });
   }
@@ -267,7 +275,7 @@ export class Composition {
       send: (to, message, lane) => this.links.send(to, message, lane),
       changed: (change) => this.#onChanged(change),
       forgotten: (id) => {
-        this.#tellState(this.state.store.drop(id));
+        this.state.drop(id);
         this.broadcast.forget(id);
         this.emit({ type: "forgotten", id });
       },
@@ -275,7 +283,7 @@ export class Composition {
       bulkWaits: (peer) => this.links.carriesBulk(peer, this.now),
       fingerprints: () => this.fingerprints(),
       differs: (peer, what) => this.#onDiffers(peer, what),
-      reborn: (generation) => this.state.store.renumber(generation),
+      reborn: (generation) => this.state.renumber(generation),
       taken: () => this.#onTaken(),
     };
     return new Membership(this.#config, this.deadlines, now, out, known);
@@ -285,7 +293,9 @@ export class Composition {
   #onDiffers(peer: MemberId, what: "members" | "state"): void {
     const key = `repair-${what}:${peer}`;
     if (this.deadlines.has(key)) return;
-    this.deadlines.set(key, this.now + this.#config.repairPeriodMs);
+    // While what is missing here is on its way, a difference says little.
+    const pause = what === "state" && this.state.isFetching ? BUSY_PERIODS : 1;
+    this.deadlines.set(key, this.now + pause * this.#config.repairPeriodMs);
     if (what === "state") return this.state.sendDigest(peer, true);
     this.membership.gossip.repair(peer);
   }
@@ -323,12 +333,18 @@ export class Composition {
   }
 
   #makeReplication(): Replication {
-    return new Replication(this.#config, {
+    const { table } = this.membership;
+    return new Replication(this.#config, this.deadlines, {
       neighbours: () => this.#awake(),
       reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
-      generationOf: (owner) => this.membership.table.get(owner)?.record.generation,
-      push: (to, delta) => this.#push(to, delta),
-      tell: (to, digest) => this.links.send(to, digest),
+      generationOf: (owner) => {
+        const member = table.get(owner);
+        return member !== undefined && isPresent(member) ? member.record.generation : undefined;
+      },
+      flood: (to, delta) => this.#flood(to, delta),
+      wake: (to) => this.links.wake(to),
+      tell: (to, message) => this.links.send(to, message),
+      bulkInAt: (from) => this.links.bulkInAt(from),
       changed: (changes) => this.#tellState(changes),
       refused: (key) => this.emit({ type: "writeRefused", key }),
     });
@@ -343,6 +359,7 @@ export class Composition {
       deliver: ({ id, name, value }) => this.#onHeard(id.origin, name, value, false),
       gap: (from, { from: first, to: last }) => this.emit({ type: "gap", from, first, last }),
       bulkProgressAt: () => this.links.bulkProgressAt(),
+      bulkInAt: (from) => this.links.bulkInAt(from),
     });
   }
 
@@ -354,6 +371,22 @@ export class Composition {
     const refused = to.filter((peer) => !this.links.sendBulk(peer, encoded, token));
     if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
     return refused;
+  }
+
+  /** Encodes once for all; gives the neighbours whose link is full. */
+  #flood(to: readonly MemberId[], message: Message): MemberId[] {
+    const encoded = this.links.encode(message);
+    return to.filter((peer) => !this.links.sendEager(peer, encoded));
+  }
+
+  /** Neighbours that are served side by side get the same deltas: each is encoded once. */
+  #nextState(peer: MemberId): Uint8Array | undefined {
+    const delta = this.state.next(peer);
+    if (delta === undefined) return undefined;
+    const { owner, generation, from, to, kept } = delta;
+    const key = `${owner} ${generation} ${from} ${to} ${kept === undefined}`;
+    if (this.#encoded?.key !== key) this.#encoded = { key, bytes: this.links.encode(delta) };
+    return this.#encoded.bytes;
   }
 
   #effect(effect: Effect): void {

@@ -103,10 +103,10 @@ export const PARAMETERS = {
   directRetryMs: { default: 1_000, min: 10, max: 60_000 },
   /** Direct messages on their way at once. */
   directMax: { default: 1_024, min: 1, max: 65_536 },
-  /** Bytes of all state that one owner may hold, keys and values. A newcomer gets it all in one message. */
-  stateBytesMax: { default: 8_388_608, min: 1_024, max: 8_388_608 },
+  /** Bytes of all state that one owner may hold, keys and values. */
+  stateBytesMax: { default: 8_388_608, min: 1_024, max: 67_108_864 },
   /** Keys of one owner. */
-  stateKeysMax: { default: 10_000, min: 1, max: 10_000 },
+  stateKeysMax: { default: 10_000, min: 1, max: 100_000 },
 } as const satisfies Record<string, Parameter>;
 
 export type Parameters = { readonly [K in keyof typeof PARAMETERS]: number };

@@ -158,6 +158,10 @@ export class Core implements Machine {
         return this.#layers.broadcast.onKeepDeadline(now);
       case "missing":
         return this.#layers.broadcast.onMissingDeadline(subject, now);
+      case "state-news":
+        return this.#layers.state.onNewsDeadline(subject);
+      case "state-fetch":
+        return this.#layers.state.onFetchDeadline(now);
       case "direct":
         return this.#layers.delivery.onDeadline(Number(subject));
     }

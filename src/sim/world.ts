@@ -1,96 +1,132 @@
 /**
- * Many cores in one virtual time: links, latency, loss, a seed server and crashes, all from one seed.
+ * Many cores in one virtual time: members, links, a seed server and faults, all from one seed.
  * The same seed and the same calls give the same run, on every engine.
  */
 
-import { type Config, type Identity, type Parameters, parseConfig } from "../core/config.ts";
+import { type Identity, type Parameters, parseConfig } from "../core/config.ts";
 import { Core } from "../core/core.ts";
 import { Rng } from "../core/lib/rng.ts";
-import type { AttemptId, Command, Effect, Input, LinkId, MeshEvent } from "../core/machine.ts";
-
-/** Faults and figures of the network, as data. All faults are off by default. */
-export interface NetworkOptions {
-  /** One-way latency, ms: uniform between the two. Default 20 to 150. */
-  readonly latencyMsMin: number;
-  readonly latencyMsMax: number;
-  /** Share of datagrams that are lost, 0 to 1. */
-  readonly loss: number;
-  /** How long a transport takes to open a link once both ends try, ms. */
-  readonly linkSetupMs: number;
-  /** Share of attempts that never open. */
-  readonly linkFailure: number;
-}
-
-const DEFAULT_NETWORK: NetworkOptions = {
-  latencyMsMin: 20,
-  latencyMsMax: 150,
-  loss: 0,
-  linkSetupMs: 100,
-  linkFailure: 0,
-};
-
-/** One member of the world and all that it told its application. */
-export interface SimMember {
-  readonly index: number;
-  readonly core: Core;
-  readonly config: Config;
-  readonly events: MeshEvent[];
-  alive: boolean;
-  readonly links: Map<LinkId, { to: SimMember; link: LinkId }>;
-  /** Attempts that this end is ready for, by the pair's other end. */
-  readonly attempts: Map<AttemptId, SimMember>;
-  /** The group that it can talk to; groups are islands while a partition lasts. */
-  group: number;
-}
-
-interface Happening {
-  readonly at: number;
-  readonly order: number;
-  readonly run: () => void;
-}
+import type { Command, Effect, Input, MemberId, MeshEvent } from "../core/machine.ts";
+import { EventQueue } from "./event-queue.ts";
+import { Hosts } from "./host.ts";
+import { SimMember } from "./member.ts";
+import { Network } from "./network.ts";
+import { type NetworkOptions, networkOptions } from "./network-options.ts";
+import { SeedServer } from "./seed-server.ts";
+import { Trace } from "./trace.ts";
 
 export interface AddOptions extends Partial<Identity> {
   readonly parameters?: Partial<Parameters>;
 }
 
-/** What a member says of its island, and since when. */
-interface Island {
-  readonly id: string;
-  readonly since: number;
+export interface WorldOptions {
+  /** Whether `SimMember.events` keeps what members tell; observers hear it in any case. Default true. */
+  readonly keepEvents: boolean;
+  /** Parameters of every member that is not given its own. */
+  readonly parameters: Partial<Parameters>;
 }
 
-/** As in the signaling server: islands that differ for so long are introduced, ms. */
-const ISLAND_GRACE_MS = 10_000;
-const ISLAND_CHECK_MS = 5_000;
+/** Sees what happens as it happens. Everything is optional. */
+export interface Observer {
+  /** A member was added. `former`: the life of the same identity before this one. */
+  onAdded?(member: SimMember, former: SimMember | undefined): void;
+  /** Before a step. */
+  onInput?(member: SimMember, input: Input): void;
+  /** A member told its application something. */
+  onEvent?(member: SimMember, event: MeshEvent): void;
+  /** A step and all its effects are done. */
+  onStep?(member: SimMember, input: Input): void;
+  onSent?(member: SimMember, lane: "reliable" | "datagram", bytes: Uint8Array): void;
+  /** Something was done to a member, or (undefined) to the network. */
+  onFault?(what: Fault, member: SimMember | undefined): void;
+}
 
-/** The one seed server of a world. */
-const SEED = 1;
-const INTRODUCED = 8;
+export type Fault =
+  | "crash"
+  /** It has left, or gave up its identity: its process ends. */
+  | "stop"
+  | "pause"
+  | "resume"
+  | "sleep"
+  | "wake"
+  | "hide"
+  | "show"
+  | "deafen"
+  | "silence"
+  | "cut"
+  | "clock"
+  | "partition"
+  | "heal"
+  | "seedDown"
+  | "seedUp";
+
+/** A restart finds what the member stored before, or not. */
+export interface RestartOptions {
+  /** With its store it counts its starts; without, its generation comes from the wall clock. Default true. */
+  readonly store?: boolean;
+  /** Without its store it may have a new identity altogether. Default false. */
+  readonly newId?: boolean;
+}
+
+const INPUTS: readonly Input["type"][] = [
+  "packet",
+  "linkUp",
+  "linkDown",
+  "connectFailed",
+  "writable",
+  "signal",
+  "seedUp",
+  "seedPacket",
+  "seedGone",
+  "seedDown",
+  "deadline",
+  "resumed",
+  "command",
+];
+const INPUT_CODES: Readonly<Record<string, number>> = Object.fromEntries(
+  INPUTS.map((type, code) => [type, code]),
+);
+const SENT_CODE = 128;
+
+/** What the wall clock shows when a world begins, ms. */
+const WALL_START_MS = 1_700_000_000_000;
 
 export class World {
   readonly members: SimMember[] = [];
-  readonly #network: NetworkOptions;
-  readonly #rng: Rng;
+  readonly network: Network;
+  readonly seedServer: SeedServer;
+  readonly seed: number;
+  readonly #options: WorldOptions;
   readonly #ids: Rng;
-  readonly #queue: Happening[] = [];
-  /** Members that the seed server knows, with their islands; undefined while it is down. */
-  #seedRoom: Map<SimMember, Island> | undefined = new Map();
-  #now = 0;
-  #order = 0;
-  #lastLink = 0;
+  readonly #queue = new EventQueue();
+  readonly #trace = new Trace();
+  readonly #hosts: Hosts;
+  readonly #byId = new Map<MemberId, SimMember>();
+  readonly #observers: Observer[] = [];
   #steps = 0;
-  #trace = 0x811c9dc5;
 
-  constructor(seed: number, network: Partial<NetworkOptions> = {}) {
-    this.#network = { ...DEFAULT_NETWORK, ...network };
+  constructor(
+    seed: number,
+    network: Partial<NetworkOptions> = {},
+    options: Partial<WorldOptions> = {},
+  ) {
+    this.seed = seed;
+    this.#options = { keepEvents: true, parameters: {}, ...options };
     const rng = Rng.fromSeed(seed);
-    this.#rng = rng.fork("network");
+    const out = {
+      input: (member: SimMember, input: Input) => this.input(member, input),
+      latencyMs: () => this.network.latencyMs(),
+      find: (id: MemberId) => this.#byId.get(id),
+    };
+    this.network = new Network(networkOptions(network), this.#queue, rng.fork("network"), out);
+    this.seedServer = new SeedServer(this.#queue, rng.fork("seed-server"), out);
     this.#ids = rng.fork("ids");
-    this.#mergeIslands();
+    this.#hosts = new Hosts(this.#queue, (member, input) => this.#step(member, input));
   }
 
+  /** Virtual time, ms. */
   get now(): number {
-    return this.#now;
+    return this.#queue.now;
   }
 
   get steps(): number {
@@ -99,11 +135,188 @@ export class World {
 
   /** A hash of everything that happened: equal runs have equal hashes. */
   get traceHash(): string {
-    return (this.#trace >>> 0).toString(16).padStart(8, "0");
+    return this.#trace.hash;
+  }
+
+  observe(observer: Observer): void {
+    this.#observers.push(observer);
   }
 
   /** A new member that knows nothing but the seed server. */
   add(options: AddOptions = {}): SimMember {
+    const member = this.#create(options);
+    this.seedServer.join(member);
+    return member;
+  }
+
+  command(member: SimMember, command: Command): void {
+    this.input(member, { type: "command", command });
+  }
+
+  /** Feeds any input, as a host would. */
+  input(member: SimMember, input: Input): void {
+    this.#hosts.input(member, input);
+  }
+
+  /** Plans `run` for later. */
+  later(ms: number, run: () => void): void {
+    this.#queue.later(ms, run);
+  }
+
+  /** The process is gone without a word; its links fall silent. */
+  crash(member: SimMember): void {
+    if (member.alive) this.#gone(member, "crash");
+  }
+
+  /** The same member starts again. Its former life must be over. */
+  restart(former: SimMember, options: RestartOptions = {}): SimMember {
+    this.crash(former);
+    const { store = true, newId = false } = options;
+    const { name, role, meta, node, slowOfferer } = former.config;
+    const known = former.core.members().find(({ id }) => id === former.config.id)?.generation ?? 0;
+    const generation = store ? known + 1 : WALL_START_MS + Math.floor(this.now);
+    const identity = { name, role, meta, node, slowOfferer, generation };
+    return this.add(newId ? { ...identity, generation: 1 } : { ...identity, id: former.config.id });
+  }
+
+  /** The process stands still, for `ms` if given: then it goes on by itself. What comes meanwhile waits. */
+  pause(member: SimMember, ms?: number): void {
+    if (!member.alive || member.paused) return;
+    this.#hosts.pause(member);
+    this.#fault("pause", member);
+    if (ms !== undefined) this.later(ms, () => this.resume(member));
+  }
+
+  resume(member: SimMember): void {
+    if (!member.alive || !member.paused || member.asleep) return;
+    this.#fault("resume", member);
+    this.#hosts.resume(member);
+  }
+
+  /**
+   * The machine sleeps, for `ms` if given: datagrams to it are lost, and its links stall.
+   * @param announced the host knows it just before, and says so
+   */
+  sleep(member: SimMember, ms?: number, announced = false): void {
+    if (!member.alive || member.asleep) return;
+    if (announced) this.command(member, { type: "sleep" });
+    member.asleep = true;
+    if (!member.paused) this.#hosts.pause(member);
+    this.#fault("sleep", member);
+    if (ms !== undefined) this.later(ms, () => this.wake(member));
+  }
+
+  wake(member: SimMember): void {
+    if (!member.alive || !member.asleep) return;
+    member.asleep = false;
+    this.#fault("wake", member);
+    this.#hosts.resume(member);
+  }
+
+  /** Its tab is hidden, or shown again. */
+  hide(member: SimMember, hidden = true): void {
+    member.hidden = hidden;
+    this.#fault(hidden ? "hide" : "show", member);
+    this.#hosts.clockMoved(member, 0);
+    this.command(member, { type: "mayFreeze", value: hidden });
+  }
+
+  /** Nothing reaches it any more, though all that it says is heard. */
+  deafen(member: SimMember, deaf = true): void {
+    member.deaf = deaf;
+    this.#fault("deafen", member);
+  }
+
+  /** Nothing that it says is heard any more, though it hears all. */
+  silence(member: SimMember, mute = true): void {
+    member.mute = mute;
+    this.#fault("silence", member);
+  }
+
+  /** Its clock runs `rate` times as fast as time. */
+  drift(member: SimMember, rate: number): void {
+    member.drift(rate, this.now);
+    this.#fault("clock", member);
+    this.#hosts.clockMoved(member, 0);
+  }
+
+  /** Its clock jumps ahead by `ms`, as after an unnoticed sleep. */
+  jump(member: SimMember, ms: number): void {
+    member.jump(ms, this.now);
+    this.#fault("clock", member);
+    this.#hosts.clockMoved(member, ms);
+  }
+
+  /** All links of the member break, and both ends notice at once. */
+  cutLinks(member: SimMember): void {
+    for (const end of [...member.links.values()]) this.cutLink(member, end.to);
+  }
+
+  /** The link between two members breaks, and both notice at once. */
+  cutLink(member: SimMember, other: SimMember): void {
+    this.#fault("cut", member);
+    for (const end of [...member.links.values()]) {
+      if (end.to !== other) continue;
+      this.network.close(end, "cut");
+      this.network.close(end.other, "cut");
+    }
+  }
+
+  /** Members of different groups cannot talk. */
+  partition(groups: ReadonlyMap<SimMember, number>): void {
+    for (const [member, group] of groups) member.group = group;
+    this.#fault("partition", undefined);
+  }
+
+  /** Nothing gets from any of `from` to any of `to`; the other direction stays as it is. */
+  block(from: Iterable<SimMember>, to: Iterable<SimMember>): void {
+    const ends = [...to];
+    for (const one of from) for (const other of ends) this.network.block(one, other);
+    this.#fault("partition", undefined);
+  }
+
+  /** Partitions and one-way cuts are over. */
+  heal(): void {
+    for (const member of this.members) member.group = 0;
+    this.network.unblock();
+    this.#fault("heal", undefined);
+  }
+
+  stopSeed(): void {
+    this.seedServer.stop();
+    this.#fault("seedDown", undefined);
+  }
+
+  startSeed(): void {
+    this.seedServer.start(this.live());
+    this.#fault("seedUp", undefined);
+  }
+
+  /** Runs for `ms` of virtual time. */
+  run(ms: number): void {
+    this.#queue.run(this.#queue.now + ms);
+  }
+
+  /** Runs until `holds`, for `msMax` of virtual time at the most; gives the time it took, or undefined. */
+  runUntil(holds: () => boolean, msMax: number, stepMs = 50): number | undefined {
+    const start = this.now;
+    while (!holds()) {
+      if (this.now - start >= msMax) return undefined;
+      this.run(stepMs);
+    }
+    return this.now - start;
+  }
+
+  live(): SimMember[] {
+    return this.members.filter((member) => member.alive);
+  }
+
+  /** Who has this id now. */
+  find(id: MemberId): SimMember | undefined {
+    return this.#byId.get(id);
+  }
+
+  #create(options: AddOptions): SimMember {
     const { parameters, ...identity } = options;
     const id = Array.from({ length: 4 }, () => this.#ids.uint32().toString(16).padStart(8, "0"));
     const config = parseConfig(
@@ -120,312 +333,67 @@ export class World {
         node: false,
         ...identity,
       },
-      parameters,
+      { ...this.#options.parameters, ...parameters },
     );
-    const member: SimMember = {
-      index: this.members.length,
-      core: new Core(config, this.#now),
-      config,
-      events: [],
-      alive: true,
-      links: new Map(),
-      attempts: new Map(),
-      group: 0,
-    };
+    const core = new Core(config, this.now);
+    const member = new SimMember(this.members.length, config, core, this.now);
+    const former = this.#byId.get(config.id);
     this.members.push(member);
-    this.#schedule(member);
-    this.#joinSeed(member);
+    this.#byId.set(config.id, member);
+    for (const observer of this.#observers) observer.onAdded?.(member, former);
+    this.#hosts.schedule(member);
     return member;
   }
 
-  command(member: SimMember, command: Command): void {
-    this.#step(member, { type: "command", command });
-  }
-
-  /** Feeds any input, as a host would. */
-  input(member: SimMember, input: Input): void {
-    this.#step(member, input);
-  }
-
-  /** The process is gone without a word; its links fall silent. */
-  crash(member: SimMember): void {
-    member.alive = false;
-    this.#seedRoom?.delete(member);
-  }
-
-  /** All links of the member break, and both ends notice at once. */
-  cutLinks(member: SimMember): void {
-    for (const other of this.members) this.cutLink(member, other);
-  }
-
-  /** The link between two members breaks, and both notice at once. */
-  cutLink(member: SimMember, other: SimMember): void {
-    for (const [link, { to, link: there }] of [...member.links]) {
-      if (to !== other) continue;
-      this.#closeLink(member, link, "cut");
-      this.#closeLink(to, there, "cut");
-    }
-  }
-
-  /** Members of different groups cannot talk. */
-  partition(groups: ReadonlyMap<SimMember, number>): void {
-    for (const [member, group] of groups) member.group = group;
-  }
-
-  heal(): void {
-    for (const member of this.members) member.group = 0;
-  }
-
-  stopSeed(): void {
-    const room = this.#seedRoom;
-    this.#seedRoom = undefined;
-    for (const member of room?.keys() ?? []) this.#step(member, { type: "seedDown", seed: SEED });
-  }
-
-  startSeed(): void {
-    this.#seedRoom = new Map();
-    for (const member of this.members) if (member.alive) this.#joinSeed(member);
-  }
-
-  /** Runs for `ms` of virtual time. */
-  run(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const next = this.#queue[0];
-      if (next === undefined || next.at > end) break;
-      this.#pop();
-      this.#now = next.at;
-      next.run();
-    }
-    this.#now = end;
-  }
-
-  /** Runs until `holds`, for `msMax` of virtual time at the most; gives the time it took, or undefined. */
-  runUntil(holds: () => boolean, msMax: number, stepMs = 50): number | undefined {
-    const start = this.#now;
-    while (!holds()) {
-      if (this.#now - start >= msMax) return undefined;
-      this.run(stepMs);
-    }
-    return this.#now - start;
-  }
-
-  live(): SimMember[] {
-    return this.members.filter((member) => member.alive);
-  }
-
-  #joinSeed(member: SimMember): void {
-    const room = this.#seedRoom;
-    if (room === undefined) return;
-    const introduced = this.#rng
-      .sample(
-        [...room.keys()].filter((other) => other.alive && other !== member),
-        INTRODUCED,
-      )
-      .map((other) => other.config.id);
-    room.set(member, { id: member.config.id, since: this.#now });
-    this.#later(this.#latency(), () => {
-      if (this.#seedRoom?.has(member)) {
-        this.#step(member, { type: "seedUp", seed: SEED, introduced });
-      }
-    });
-  }
-
-  /** As the signaling server does: islands that have differed for a while are asked to meet. */
-  #mergeIslands(): void {
-    this.#later(ISLAND_CHECK_MS, () => this.#mergeIslands());
-    const islands = new Map<string, SimMember[]>();
-    for (const [member, { id, since }] of this.#seedRoom ?? []) {
-      if (!member.alive || this.#now - since < ISLAND_GRACE_MS) continue;
-      islands.set(id, [...(islands.get(id) ?? []), member]);
-    }
-    const groups = [...islands.values()];
-    for (const [i, group] of groups.entries()) {
-      const other = groups[(i + 1) % groups.length];
-      const member = this.#rng.pick(group);
-      const peer = this.#rng.pick(other ?? []);
-      if (member === undefined || peer === undefined || other === group) continue;
-      const introduced = [peer.config.id];
-      this.#later(this.#latency(), () => {
-        if (this.#seedRoom?.has(member)) {
-          this.#step(member, { type: "seedUp", seed: SEED, introduced });
-        }
-      });
-    }
-  }
-
   #step(member: SimMember, input: Input): void {
-    if (!member.alive) return;
     this.#steps++;
-    this.#record(member.index, input.type);
-    for (const effect of member.core.step(input, this.#now)) this.#perform(member, effect);
-    this.#schedule(member);
-  }
-
-  #schedule(member: SimMember): void {
-    const due = member.core.deadline;
-    if (due === Number.POSITIVE_INFINITY) return;
-    this.#later(Math.max(0, due - this.#now), () => {
-      if (member.core.deadline <= this.#now) this.#step(member, { type: "deadline" });
-    });
+    const size = input.type === "packet" ? input.bytes.length : 0;
+    this.#trace.add(this.now, member.index, INPUT_CODES[input.type] ?? INPUTS.length, size);
+    for (const observer of this.#observers) observer.onInput?.(member, input);
+    const effects = member.core.step(input, member.clock(this.now));
+    for (const effect of effects) this.#perform(member, effect);
+    for (const observer of this.#observers) observer.onStep?.(member, input);
   }
 
   #perform(member: SimMember, effect: Effect): void {
     switch (effect.type) {
-      case "send":
-        return this.#carry(member, effect);
-      case "sendSeed":
-        return this.#carryBySeed(member, effect.to, effect.bytes);
-      case "island": {
-        const id = effect.id;
-        this.#later(this.#latency(), () => {
-          if (this.#seedRoom?.has(member)) this.#seedRoom.set(member, { id, since: this.#now });
-        });
-        return;
+      case "send": {
+        const { link, lane, bytes } = effect;
+        this.#trace.add(this.now, member.index, SENT_CODE, bytes.length);
+        for (const observer of this.#observers) observer.onSent?.(member, lane, bytes);
+        return this.network.send(member, link, lane, bytes);
       }
-      case "connect":
-        member.attempts.set(effect.attempt, this.#find(effect.peer) ?? member);
-        if (effect.initiator) this.#offer(member, effect.attempt);
-        return;
+      case "sendSeed":
+      case "island":
+        return this.seedServer.onEffect(member, effect);
+      case "connect": {
+        const { attempt, initiator } = effect;
+        const peer = this.#byId.get(effect.peer) ?? member;
+        return this.network.connect(member, attempt, peer, initiator);
+      }
       case "signal":
-        return this.#onSignal(member, effect.attempt, effect.payload);
+        return this.network.onSignal(member, effect.attempt, effect.payload);
       case "abandon":
         member.attempts.delete(effect.attempt);
         return;
-      case "disconnect": {
-        const end = member.links.get(effect.link);
-        member.links.delete(effect.link);
-        if (end === undefined) return;
-        this.#later(this.#latency(), () => this.#closeLink(end.to, end.link, "remote"));
-        return;
-      }
+      case "disconnect":
+        return this.network.disconnect(member, effect.link);
       case "emit":
-        member.events.push(effect.event);
+        if (this.#options.keepEvents) member.events.push(effect.event);
+        for (const observer of this.#observers) observer.onEvent?.(member, effect.event);
+        if (effect.event.type === "left" || effect.event.type === "identityTaken") {
+          this.#gone(member, "stop");
+        }
     }
   }
 
-  /** An offer is the initiator's attempt number; the answer opens the link on both ends. */
-  #offer(member: SimMember, attempt: AttemptId): void {
-    if (this.#rng.float() < this.#network.linkFailure) return;
-    const payload = new TextEncoder().encode(JSON.stringify([member.index, attempt]));
-    this.#step(member, { type: "signal", attempt, payload });
+  #gone(member: SimMember, how: "crash" | "stop"): void {
+    member.alive = false;
+    this.seedServer.remove(member);
+    this.#fault(how, member);
   }
 
-  #onSignal(member: SimMember, attempt: AttemptId, payload: Uint8Array): void {
-    const [index, theirs] = JSON.parse(new TextDecoder().decode(payload)) as [number, AttemptId];
-    const other = this.members[index];
-    if (other === undefined || !member.attempts.has(attempt)) return;
-    this.#later(this.#network.linkSetupMs, () => {
-      const ready = member.attempts.has(attempt) && other.attempts.has(theirs);
-      if (!ready || !member.alive || !other.alive || !this.#connected(member, other)) return;
-      member.attempts.delete(attempt);
-      other.attempts.delete(theirs);
-      const here = ++this.#lastLink;
-      const there = ++this.#lastLink;
-      member.links.set(here, { to: other, link: there });
-      other.links.set(there, { to: member, link: here });
-      this.#step(member, { type: "linkUp", link: here, attempt, transport: "sim" });
-      this.#step(other, { type: "linkUp", link: there, attempt: theirs, transport: "sim" });
-    });
+  #fault(what: Fault, member: SimMember | undefined): void {
+    for (const observer of this.#observers) observer.onFault?.(what, member);
   }
-
-  #carry(member: SimMember, effect: Extract<Effect, { type: "send" }>): void {
-    const end = member.links.get(effect.link);
-    if (end === undefined) return;
-    const { lane, bytes } = effect;
-    this.#record(member.index, lane, bytes.length);
-    if (lane === "reliable") {
-      this.#later(1, () => {
-        this.#step(member, { type: "writable", link: effect.link, bytes: bytes.length });
-      });
-    } else if (this.#rng.float() < this.#network.loss) return;
-    const deliver = (): void => {
-      if (!end.to.links.has(end.link)) return;
-      if (this.#connected(member, end.to)) {
-        this.#step(end.to, { type: "packet", link: end.link, lane, bytes });
-      } else if (lane === "reliable") this.#later(RETRANSMIT_MS, deliver);
-    };
-    // A fixed latency for each pair keeps the reliable lane in order.
-    this.#later(lane === "reliable" ? this.#pairLatency(member, end.to) : this.#latency(), deliver);
-  }
-
-  #carryBySeed(member: SimMember, to: string, bytes: Uint8Array): void {
-    this.#later(2 * this.#latency(), () => {
-      const room = this.#seedRoom;
-      const receiver = this.#find(to);
-      if (room === undefined || !room.has(member)) return;
-      if (receiver === undefined || !room.has(receiver) || !receiver.alive) {
-        return this.#step(member, { type: "seedGone", seed: SEED, id: to });
-      }
-      this.#step(receiver, { type: "seedPacket", seed: SEED, from: member.config.id, bytes });
-    });
-  }
-
-  #closeLink(member: SimMember, link: LinkId, reason: string): void {
-    if (member.links.delete(link)) this.#step(member, { type: "linkDown", link, reason });
-  }
-
-  #connected(a: SimMember, b: SimMember): boolean {
-    return a.alive && b.alive && a.group === b.group;
-  }
-
-  #find(id: string): SimMember | undefined {
-    return this.members.find((member) => member.config.id === id && member.alive);
-  }
-
-  #latency(): number {
-    const { latencyMsMin, latencyMsMax } = this.#network;
-    return latencyMsMin + this.#rng.float() * (latencyMsMax - latencyMsMin);
-  }
-
-  #pairLatency(a: SimMember, b: SimMember): number {
-    const { latencyMsMin, latencyMsMax } = this.#network;
-    const low = Math.min(a.index, b.index);
-    const spread = ((low * 7_919 + Math.max(a.index, b.index) * 104_729) % 1_000) / 1_000;
-    return latencyMsMin + spread * (latencyMsMax - latencyMsMin);
-  }
-
-  #record(...values: readonly (number | string)[]): void {
-    for (const char of `${this.#now}|${values.join("|")};`) {
-      this.#trace = Math.imul(this.#trace ^ char.charCodeAt(0), 0x01000193);
-    }
-  }
-
-  #later(ms: number, run: () => void): void {
-    const happening = { at: this.#now + ms, order: this.#order++, run };
-    const queue = this.#queue;
-    let i = queue.length;
-    queue.push(happening);
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (compare(queue[parent] as Happening, happening) <= 0) break;
-      queue[i] = queue[parent] as Happening;
-      i = parent;
-    }
-    queue[i] = happening;
-  }
-
-  #pop(): void {
-    const queue = this.#queue;
-    const last = queue.pop() as Happening;
-    if (queue.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= queue.length) break;
-      const right = queue[child + 1];
-      if (right !== undefined && compare(right, queue[child] as Happening) < 0) child++;
-      if (compare(queue[child] as Happening, last) >= 0) break;
-      queue[i] = queue[child] as Happening;
-      i = child;
-    }
-    queue[i] = last;
-  }
-}
-
-/** Reliable frames of a partitioned link are tried again this often, ms. */
-const RETRANSMIT_MS = 500;
-
-function compare(a: Happening, b: Happening): number {
-  return a.at - b.at || a.order - b.order;
 }

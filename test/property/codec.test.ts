@@ -126,7 +126,13 @@ const messages = {
     generation: number,
     from: number,
     to: number,
+    last: number,
+    floor: number,
+    kept: fc.option(many(number), { nil: undefined }),
     entries: many(stateEntry),
+  }),
+  stateWant: typed("stateWant", {
+    entries: many(fc.record({ owner: id, generation: number, maxVersion: number })),
   }),
   routed: typed("routed", { from: id, path: many(id), inner }),
   noRoute: typed("noRoute", { from: id, target: id, to: id, brokenAt: id, hops: number }),

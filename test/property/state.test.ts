@@ -3,9 +3,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { MemberId } from "../../src/core/machine.ts";
-import { type StateChange, type StateDelta, StateStore } from "../../src/core/state/state.ts";
+import type { StateDelta } from "../../src/core/state/replica.ts";
+import { type StateChange, StateStore } from "../../src/core/state/store.ts";
 import { frameCodec } from "../../src/core/wire/codec.ts";
-import { configOf, memberId } from "../unit/core/support.ts";
+import { configOf, deltasFor, memberId } from "../unit/core/support.ts";
 
 const REPLICAS = 3;
 const KEYS = ["a", "b", "c", "d"];
@@ -33,7 +34,6 @@ class Replica {
   constructor(n: number) {
     this.id = memberId(n + 1);
     this.store = new StateStore(configOf({}, { id: this.id }));
-    for (let other = 0; other < REPLICAS; other++) this.store.setLive(memberId(other + 1), 1, true);
   }
 
   write(key: string, write: number | undefined, length: number): StateDelta | undefined {
@@ -187,7 +187,7 @@ class World {
   }
 
   compare(at: Replica, from: Replica, lost = 0): void {
-    const deltas = [...from.store.newerThan(at.store.digest())];
+    const deltas = deltasFor(from.store, at.store);
     for (const delta of deltas) from.answersFor(delta);
     for (const delta of deltas.slice(0, Math.max(0, deltas.length - lost))) {
       this.#flying.push(delta);

@@ -25,6 +25,10 @@ const BASELINES_MAX = 4_096;
 /** An origin that was never heard of and begins within this is taken to be new: nothing before it is lost. */
 const FRESH_MAX = 64;
 
+/** Something large that pauses for longer than this is not waited for, nor anything for longer than the other, ms. */
+const BULK_PAUSE_MS = 1_000;
+const BULK_MAX_MS = 30_000;
+
 export interface BroadcastOut {
   neighbours(): readonly MemberId[];
   /** Whether `origin` announces a link with `neighbour`. */
@@ -36,6 +40,8 @@ export interface BroadcastOut {
   gap(origin: MemberId, gap: Gap): void;
   /** When a large message last made progress towards us, ms. */
   bulkProgressAt(): number;
+  /** When a piece of a large message last came in from a neighbour, ms. */
+  bulkInAt(from: MemberId): number;
 }
 
 interface Origin {
@@ -177,8 +183,17 @@ export class Broadcast {
       this.#out.gap(id, skipped.gap);
       for (const payload of skipped.ready) this.#out.deliver(payload);
     }
-    this.#askFor(id, origin);
+    if (!this.#isOnItsWay(id, origin, now)) this.#askFor(id, origin);
     this.#schedule(id, origin, now, this.#config.graftRetryMs);
+  }
+
+  /** Whether who sends us this origin's payloads is in the middle of something large: it may be what is missing. */
+  #isOnItsWay(id: MemberId, origin: Origin, now: number): boolean {
+    if (now - (origin.inbox.missingSince ?? now) > BULK_MAX_MS) return false;
+    return this.#out
+      .neighbours()
+      .filter((peer) => origin.edges.get(peer) ?? peer === id)
+      .some((peer) => now - this.#out.bulkInAt(peer) < BULK_PAUSE_MS);
   }
 
   /** Asks one announcer for what is missing; the next time, the next one. */

@@ -5,9 +5,10 @@
  * cluster or another major version is refused and never half-joined. One link joins a pair: when glare made two,
  * the member with the lower id says `bye` on the newer.
  *
- * Two classes share the reliable lane: urgent frames go at once; bulk waits in a bounded queue and only enters the
- * transport while less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames
- * never stand behind much of it and a slow receiver slows its senders.
+ * Two classes share the reliable lane: urgent frames go at once; bulk waits, and only enters the transport while
+ * less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames never stand behind
+ * much of it and a slow receiver slows its senders. Bulk is what was queued, in turn with what is only made when the
+ * link has room for it (`nextBulk`: state, of which by then something newer may be known).
  */
 
 import type { Config } from "../config.ts";
@@ -66,6 +67,10 @@ export interface Link {
   bulkReceivedBytes: number;
   bulkAcknowledgedBytes: number;
   queue: Outgoing[];
+  /** The message that is being sent. */
+  current: Outgoing | undefined;
+  /** What is made next comes before what is queued. */
+  makesNext: boolean;
   queuedBytes: number;
   fragmented: number;
   readonly assembly: Assembly;
@@ -90,6 +95,8 @@ export interface LinksOut {
   rejected(link: Link, reason: RejectReason): void;
   /** The measured round trip on the link with `peer`, ms. */
   rttMs(peer: MemberId): number | undefined;
+  /** Bulk for `peer` that is made when its turn comes, encoded; undefined when there is none. */
+  nextBulk(peer: MemberId): Uint8Array | undefined;
   /** What was sent with this token has been handed over to one link, or that link is gone. */
   handedOver(token: number): void;
 }
@@ -156,6 +163,8 @@ export class LinkTable {
       bulkReceivedBytes: 0,
       bulkAcknowledgedBytes: 0,
       queue: [],
+      current: undefined,
+      makesNext: false,
       queuedBytes: 0,
       fragmented: 0,
       assembly: new Assembly(),
@@ -224,6 +233,29 @@ export class LinkTable {
     link.queuedBytes += encoded.length;
     this.#pump(link);
     return true;
+  }
+
+  /**
+   * Something small of the bulk class, past all that waits. False when there is no link or it is full of bulk: then
+   * nothing was sent.
+   */
+  sendEager(peer: MemberId, encoded: Uint8Array): boolean {
+    const link = this.linkTo(peer);
+    if (link === undefined || !this.#hasRoom(link)) return false;
+    link.bulkSentBytes += encoded.length;
+    this.#transmit(link, "reliable", encoded);
+    return true;
+  }
+
+  /** There is something for `nextBulk` to make. */
+  wake(peer: MemberId): void {
+    const link = this.linkTo(peer);
+    if (link !== undefined) this.#pump(link);
+  }
+
+  /** When a piece of a large message last came in from `peer`, ms. */
+  bulkInAt(peer: MemberId): number {
+    return this.linkTo(peer)?.fragmentAt ?? Number.NEGATIVE_INFINITY;
   }
 
   encode(message: Message): Uint8Array {
@@ -323,10 +355,11 @@ export class LinkTable {
 
   #remove(link: Link, reason: string, onPurpose: boolean): void {
     if (!this.#links.delete(link.id)) return;
-    for (const waiting of link.queue) {
-      if (waiting.token !== undefined) this.#out.handedOver(waiting.token);
+    for (const waiting of [link.current, ...link.queue]) {
+      if (waiting?.token !== undefined) this.#out.handedOver(waiting.token);
     }
     link.queue = [];
+    link.current = undefined;
     if (link.peer === undefined) return;
     const links = (this.#byPeer.get(link.peer) ?? []).filter((other) => other !== link);
     if (links.length > 0) {
@@ -353,22 +386,40 @@ export class LinkTable {
   }
 
   #pump(link: Link): void {
-    const windowBytes = this.#windowOf(link);
-    while (
-      link.bulkSentBytes - link.bulkCreditedBytes < windowBytes &&
-      link.inFlightBytes < windowBytes
-    ) {
-      const first = link.queue[0];
-      if (first === undefined) return;
-      const frame = first.next(this.#codec, link.fragmented);
+    while (this.#hasRoom(link)) {
+      link.current ??= this.#nextOf(link);
+      const message = link.current;
+      if (message === undefined) return;
+      const frame = message.next(this.#codec, link.fragmented);
       link.bulkSentBytes += frame.length;
       this.#transmit(link, "reliable", frame);
-      if (!first.done) continue;
+      if (!message.done) continue;
       link.fragmented++;
-      link.queuedBytes -= first.length;
-      link.queue.shift();
-      if (first.token !== undefined) this.#out.handedOver(first.token);
+      link.queuedBytes -= message.length;
+      link.current = undefined;
+      if (message.token !== undefined) this.#out.handedOver(message.token);
     }
+  }
+
+  /** What is queued and what is made take turns. */
+  #nextOf(link: Link): Outgoing | undefined {
+    const queued = link.makesNext ? undefined : link.queue.shift();
+    const next = queued ?? this.#make(link) ?? link.queue.shift();
+    link.makesNext = queued !== undefined;
+    return next;
+  }
+
+  #make(link: Link): Outgoing | undefined {
+    const encoded = link.peer === undefined ? undefined : this.#out.nextBulk(link.peer);
+    if (encoded === undefined) return undefined;
+    link.queuedBytes += encoded.length;
+    return new Outgoing(encoded, undefined);
+  }
+
+  #hasRoom(link: Link): boolean {
+    const windowBytes = this.#windowOf(link);
+    const unacknowledged = link.bulkSentBytes - link.bulkCreditedBytes;
+    return unacknowledged < windowBytes && link.inFlightBytes < windowBytes;
   }
 
   /** Enough to keep a long path busy, and no more than a short one takes without stalling. */

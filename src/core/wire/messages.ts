@@ -30,13 +30,15 @@ export const HOPS_MAX = 8;
 const SIGNAL_BYTES_MAX = 16_384;
 /** The largest value in one message, before it is cut into fragments. */
 const VALUE_BYTES_MAX = 8 * 1_024 * 1_024;
-/** A whole message with its largest value; what fragments may add up to. */
-export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 2_048;
+/** A whole message with its largest value, or all versions that an owner keeps; what fragments may add up to. */
+export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 524_288;
 /** The largest frame that is ever put on a link. */
 export const FRAME_BYTES_MAX = 16_384;
 const UPDATES_MAX = 1_024;
-/** A whole state goes in one piece: all keys that an owner may have, and its tombstones. */
-const STATE_ENTRIES_MAX = 16_384;
+/** Entries of one part of a state. */
+export const STATE_ENTRIES_MAX = 4_096;
+/** Keys that an owner may have, with its tombstones. */
+const STATE_KEYS_MAX = 131_072;
 const DIGEST_MAX = 4_096;
 const IDS_MAX = 1_024;
 
@@ -167,14 +169,19 @@ const messages = {
   members: struct({ updates: list(update, UPDATES_MAX) }),
   /** All that the sender knows of members, in brief. Answered by `members` with what is newer here. */
   memberDigest: struct({ entries: list(memberDigestEntry, DIGEST_MAX), answer: boolean }),
-  /** How far the sender knows each owner's state. Answered by `stateDelta`s with what is newer here. */
+  /** How far the sender holds some owners' states. Answered by `stateWant` for what is newer there. */
   stateDigest: struct({ entries: list(stateDigestEntry, DIGEST_MAX), answer: boolean }),
-  /** An owner's changes in (from, to], ascending. */
+  /** An owner's changes in (from, to], ascending; more follows up to `last`. */
   stateDelta: struct({
     owner: id,
     generation: varint,
     from: varint,
     to: varint,
+    last: varint,
+    /** Tombstones up to here were forgotten. */
+    floor: varint,
+    /** Where `from` lies below the floor: the versions up to it that still hold, as steps from one to the next. */
+    kept: optional(list(varint, STATE_KEYS_MAX)),
     entries: list(stateEntry, STATE_ENTRIES_MAX),
   }),
   /** Along `path`, whose first id is the next hop, to its last. A break is answered by `noRoute`. */
@@ -200,6 +207,8 @@ const messages = {
   baselines: struct({ ids: list(payloadId, DIGEST_MAX) }),
   /** How many bytes of bulk frames the sender has received on this link since it opened. */
   credit: struct({ total: varint }),
+  /** Send me what is newer than these versions, and whatever follows while you send. Answered by `stateDelta`s. */
+  stateWant: struct({ entries: list(stateDigestEntry, DIGEST_MAX) }),
 } as const;
 
 export const message = union(messages);

@@ -19,8 +19,10 @@ let log: string[];
 let neighbours: MemberId[];
 let full: MemberId[];
 let reached: MemberId[];
+let bulkInAt: Map<MemberId, number>;
 
 beforeEach(() => {
+  bulkInAt = new Map();
   deadlines = new Deadlines();
   log = [];
   neighbours = [A, B, C];
@@ -45,6 +47,7 @@ beforeEach(() => {
     deliver: ({ id }) => log.push(`deliver ${id.sequence}`),
     gap: (_origin, { from, to }) => log.push(`gap ${from}-${to}`),
     bulkProgressAt: () => Number.NEGATIVE_INFINITY,
+    bulkInAt: (from) => bulkInAt.get(from) ?? Number.NEGATIVE_INFINITY,
   });
 });
 
@@ -218,6 +221,16 @@ describe("what is missing", () => {
     expect(taken()).toEqual(
       ["iHave 9/1 to 2", "iHave 9/1 to 4"].filter((one) => taken().includes(one)),
     );
+  });
+
+  test("is not asked for while its origin is in the middle of something large, which it may be", () => {
+    neighbours = [A, B, O];
+    bulkInAt.set(O, 0);
+    broadcast.onIHave(A, [payload(1).id], 0);
+    pass(999);
+    expect(taken()).toEqual([]);
+    pass(1_200);
+    expect(taken()).toEqual(["graft 9/1 to 2"]);
   });
 
   test("is asked for at the next announcer when the first brings nothing, and given up after 2 s", () => {

@@ -21,6 +21,8 @@ class Bench {
   readonly log: string[] = [];
   readonly sent: { link: LinkId; lane: Lane; bytes: Uint8Array }[] = [];
   readonly handedOver: number[] = [];
+  /** What can be made when a link has room. */
+  readonly made: Uint8Array[] = [];
   refusal: ByeReason | undefined;
   rttMs: number | undefined;
 
@@ -39,6 +41,7 @@ class Bench {
       message: (from, message) => this.log.push(`${message.type} from ${nameOf(from)}`),
       rejected: (_link, reason) => this.log.push(`rejected: ${reason}`),
       rttMs: () => this.rttMs,
+      nextBulk: () => this.made.shift(),
       handedOver: (token) => this.handedOver.push(token),
     });
   }

@@ -1,19 +1,20 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PARAMETERS } from "../../../src/core/config.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
-import { type StateDelta, StateStore } from "../../../src/core/state/state.ts";
+import type { StateDelta } from "../../../src/core/state/replica.ts";
+import { StateStore } from "../../../src/core/state/store.ts";
 import { frameCodec } from "../../../src/core/wire/codec.ts";
 import { MESSAGE_BYTES_MAX } from "../../../src/core/wire/messages.ts";
-import { configOf, memberId } from "./support.ts";
+import { configOf, deltasFor, memberId } from "./support.ts";
 
 const A = memberId(1);
 const B = memberId(2);
 const C = memberId(3);
+/** Holds nothing: what is served to it is all there is. */
+const NOBODY = storeOf(C);
 
 function storeOf(id: MemberId, overrides = {}): StateStore {
-  const store = new StateStore(configOf(overrides, { id }));
-  for (const other of [A, B, C]) store.setLive(other, 1, true);
-  return store;
+  return new StateStore(configOf(overrides, { id }));
 }
 
 const value = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
@@ -102,9 +103,9 @@ describe("deltas", () => {
     a.write("l", value(2));
     b.apply(written(a.write("m", value(3))));
     expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
-    expect([...b.newerThan([])]).toEqual([]);
-    for (const delta of a.newerThan(b.digest())) b.apply(delta);
-    expect([...b.newerThan([])]).toEqual([...a.newerThan([])]);
+    expect(deltasFor(b, NOBODY)).toEqual([]);
+    for (const delta of deltasFor(a, b)) b.apply(delta);
+    expect(deltasFor(b, NOBODY)).toEqual(deltasFor(a, NOBODY));
   });
 
   test("an older value never comes after a newer one", () => {
@@ -115,21 +116,7 @@ describe("deltas", () => {
     expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
   });
 
-  test("what a whole state left out was deleted, and no older delta brings it back", () => {
-    const old = written(a.write("k", value(1)));
-    const { generation } = old;
-    b.apply({ ...old, from: 0, to: 4, entries: [] });
-    const entries = [
-      { key: "k", version: 3, value: value(3) },
-      { key: "l", version: 5, value: value(5) },
-    ];
-    const shown = b.apply({ type: "stateDelta", owner: A, generation, from: 2, to: 5, entries });
-    expect(shown).toEqual([{ owner: A, key: "l", value: value(5) }]);
-  });
-
-  test("owners that nobody knows, and our own state, are refused", () => {
-    const stranger = new StateStore(configOf({}, { id: memberId(77) }));
-    expect(b.apply(written(stranger.write("k", value(1))))).toBeUndefined();
+  test("our own state is not taken from others", () => {
     const forged: StateDelta = { ...written(a.write("k", value(1))), owner: B };
     expect(b.apply(forged)).toBeUndefined();
     expect(b.digest()).toEqual([]);
@@ -145,21 +132,28 @@ describe("deltas", () => {
       { from: 3, to: 5, entries: [{ ...entry, version: 6 }] },
       { from: 3, to: 5, entries: [5, 4].map((version) => ({ ...entry, version })) },
       { from: 3, to: 5, entries: [4, 4].map((version) => ({ ...entry, version })) },
+      { last: 0 },
+      { floor: 2 },
+      { from: 3, to: 5, last: 5, entries: [], kept: [4] },
+      { from: 3, to: 5, last: 5, entries: [], kept: [1, 0, 1] },
     ];
-    for (const change of unsound) expect(b.apply({ ...sound, ...change })).toBeUndefined();
+    for (const change of unsound) {
+      expect(b.apply({ ...sound, last: change.to ?? 1, ...change })).toBeUndefined();
+    }
+    expect(b.digest()).toEqual([]);
   });
 
   test("an owner's state is bounded here too, whatever it sends", () => {
     const small = storeOf(B, { stateBytesMax: 1_024 });
     for (let i = 0; i < 10; i++) small.apply(written(a.write(`${i}`, new Uint8Array(483))));
-    const held = [...small.newerThan([])].flatMap(({ entries }) => entries);
+    const held = deltasFor(small, NOBODY).flatMap(({ entries }) => entries);
     expect(held.length).toBe(Math.floor((2 * 1_024) / (1 + 483 + 16)));
   });
 
   test("large answers come in parts, ascending and without a hole", () => {
     b.apply(written(a.write("first", value(1))));
     for (let i = 0; i < 10; i++) a.write(`${i}`, new Uint8Array(20_000));
-    const parts = [...a.newerThan(b.digest())];
+    const parts = deltasFor(a, b);
     expect(parts.length).toBe(4);
     expect(parts.map(({ from }) => from)).toEqual([1, ...parts.slice(0, -1).map(({ to }) => to)]);
     for (const part of parts) b.apply(part);
@@ -167,31 +161,50 @@ describe("deltas", () => {
   });
 });
 
-describe("the largest state that its owner may have fits into one message", () => {
+describe("a state of any size travels in parts that fit into a message", () => {
   const codec = frameCodec(7);
+
+  function carry(from: StateStore, to: StateStore): StateDelta[] {
+    const parts = deltasFor(from, to);
+    for (const part of parts) {
+      const encoded = codec.encode(part);
+      expect(encoded.length).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
+      const decoded = codec.decode(encoded);
+      to.apply(decoded.ok ? (decoded.message as StateDelta) : expect.fail("it did not arrive"));
+    }
+    return parts;
+  }
 
   test("in keys, tombstones among them", () => {
     const a = storeOf(A, { stateKeysMax: PARAMETERS.stateKeysMax.max });
+    const b = storeOf(B);
     for (let i = 0; i < 1_000; i++) {
       a.write(`gone ${i}`, value(1));
       a.write(`gone ${i}`, undefined);
     }
     for (let i = 0; i < PARAMETERS.stateKeysMax.max; i++) written(a.write(`${i}`, value(1)));
-    const [whole] = [...a.newerThan([])] as [StateDelta];
-    expect(whole.entries.length).toBe(PARAMETERS.stateKeysMax.max + 1_000);
-    expect(codec.decode(codec.encode(whole)).ok).toBe(true);
+    expect(carry(a, b).length).toBeGreaterThan(20);
+    expect(fingerprint(b)).toEqual(fingerprint(a));
+    // Behind the floor, with everything in doubt: still one message.
+    for (let i = 0; i < 1_001; i++) written(a.write(`${i}`, undefined));
+    const [first] = carry(a, b);
+    expect(first?.kept?.length).toBe(PARAMETERS.stateKeysMax.max - 1_001);
+    expect(fingerprint(b)).toEqual(fingerprint(a));
+    expect(deltasFor(b, NOBODY).flatMap(({ entries }) => entries)).toEqual(
+      deltasFor(a, NOBODY).flatMap(({ entries }) => entries),
+    );
   });
 
   test("in bytes", () => {
-    const a = storeOf(A, { stateBytesMax: PARAMETERS.stateBytesMax.max });
-    const size = 1_024 * 1_024;
+    const limit = { stateBytesMax: PARAMETERS.stateBytesMax.max };
+    const a = storeOf(A, limit);
+    const size = PARAMETERS.valueBytesMax.max;
     let count = 0;
     while (a.write(`${count}`, new Uint8Array(size - 17)) !== "full") count++;
     expect(count).toBe(Math.floor(PARAMETERS.stateBytesMax.max / size));
-    const [whole] = [...a.newerThan([])] as [StateDelta];
-    const encoded = codec.encode(whole);
-    expect(encoded.length).toBeLessThanOrEqual(MESSAGE_BYTES_MAX);
-    expect(codec.decode(encoded).ok).toBe(true);
+    const b = storeOf(B, limit);
+    expect(carry(a, b)).toHaveLength(count);
+    expect(fingerprint(b)).toEqual(fingerprint(a));
   });
 });
 
@@ -204,20 +217,60 @@ describe("tombstones", () => {
     ]).flat();
   }
 
-  test("a thousand are kept; above it the oldest half goes, and who is behind gets the whole state", () => {
+  test("a thousand are kept; above it the oldest half goes, and who is behind hears what still holds", () => {
     const a = storeOf(A);
     const b = storeOf(B);
     const deltas = churn(a, 1_000);
     b.apply(deltas[0] as StateDelta);
-    expect([...a.newerThan(b.digest())][0]).toMatchObject({ from: 1, to: 2_000 });
+    expect(deltasFor(a, b)).toMatchObject([{ from: 1, to: 2_000, floor: 0, kept: undefined }]);
     deltas.push(...churn(a, 1, "last"));
-    const [whole, ...more] = [...a.newerThan(b.digest())];
-    expect(more).toEqual([]);
-    expect(whole).toMatchObject({ from: 0, to: 2_002 });
-    expect(whole?.entries.length).toBe(500);
-    expect(b.apply(whole as StateDelta)).toEqual([{ owner: A, key: "churn 0", value: undefined }]);
+    const parts = deltasFor(a, b);
+    expect(parts).toMatchObject([{ from: 1, to: 2_002, floor: 1_002, kept: [] }]);
+    expect(parts[0]?.entries.length).toBe(500);
+    expect(b.apply(parts[0] as StateDelta)).toEqual([
+      { owner: A, key: "churn 0", value: undefined },
+    ]);
     // Nothing of the past comes back.
     for (const delta of deltas) expect(b.apply(delta)).toBeUndefined();
+  });
+
+  test("what is in doubt goes only when nothing newer of it came, and is not passed on before", () => {
+    const a = storeOf(A);
+    const b = storeOf(B);
+    written(a.write("kept", value(1)));
+    written(a.write("changed", value(1)));
+    written(a.write("dropped", value(1)));
+    for (const delta of deltasFor(a, b)) b.apply(delta);
+    written(a.write("dropped", undefined));
+    churn(a, 1_000);
+    for (let i = 0; i < 4; i++) written(a.write(`large ${i}`, new Uint8Array(50_000)));
+    written(a.write("changed", value(2)));
+    const parts = deltasFor(a, b);
+    expect(parts.length).toBeGreaterThan(2);
+    expect(parts[0]).toMatchObject({ from: 3, kept: [1] });
+    expect(parts[1]?.kept).toBeUndefined();
+    const shown = parts.slice(0, -1).flatMap((part) => b.apply(part) ?? []);
+    expect(shown.filter(({ key }) => !key.startsWith("large"))).toEqual([]);
+    expect(deltasFor(b, NOBODY)).toEqual([]);
+    expect(b.apply(parts.at(-1) as StateDelta)?.slice(-2)).toEqual([
+      { owner: A, key: "changed", value: value(2) },
+      { owner: A, key: "dropped", value: undefined },
+    ]);
+    expect(deltasFor(b, NOBODY).length).toBeGreaterThan(0);
+  });
+
+  test("what came early and was deleted since goes too, though its tombstone was forgotten", () => {
+    const a = storeOf(A);
+    const b = storeOf(B);
+    written(a.write("first", value(1)));
+    b.apply(written(a.write("early", value(1))));
+    written(a.write("early", undefined));
+    churn(a, 1_000);
+    const shown = deltasFor(a, b).flatMap((part) => b.apply(part) ?? []);
+    expect(shown).toEqual([
+      { owner: A, key: "first", value: value(1) },
+      { owner: A, key: "early", value: undefined },
+    ]);
   });
 
   test("one from beyond a hole is not forgotten: what it deleted is still to come", () => {
@@ -258,7 +311,7 @@ describe("lives", () => {
     b.apply(written(storeOf(A).write("k", value(1))));
     const before = fingerprint(b);
     b.setLive(A, 1, false);
-    expect([b.digest(), [...b.newerThan([])], fingerprint(b)]).toEqual([[], [], [0, 0]]);
+    expect([b.digest(), deltasFor(b, NOBODY), fingerprint(b)]).toEqual([[], [], [0, 0]]);
     b.setLive(A, 1, true);
     expect(fingerprint(b)).toEqual(before);
   });
@@ -277,7 +330,7 @@ describe("lives", () => {
     a.renumber(5);
     const b = storeOf(B);
     b.setLive(A, 5, true);
-    for (const delta of a.newerThan(b.digest())) b.apply(delta);
+    for (const delta of deltasFor(a, b)) b.apply(delta);
     expect(b.digest()).toEqual([{ owner: A, generation: 5, maxVersion: 1 }]);
     expect(fingerprint(b)).toEqual(fingerprint(a));
   });

@@ -7,6 +7,8 @@ import {
   parseConfig,
 } from "../../../src/core/config.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
+import type { StateDelta } from "../../../src/core/state/replica.ts";
+import type { StateStore } from "../../../src/core/state/store.ts";
 import type { MemberRecord, Opinion } from "../../../src/core/wire/messages.ts";
 
 export function memberId(n: number): MemberId {
@@ -68,4 +70,24 @@ export function opinionOf(
     sequence: 1,
     ...change,
   };
+}
+
+/** All deltas that bring `to` up to what is held at `from`, as one neighbour would serve the other. */
+export function deltasFor(from: StateStore, to: StateStore): StateDelta[] {
+  const deltas: StateDelta[] = [];
+  for (const { owner, generation, maxVersion } of from.digest()) {
+    if (to.entryOf(owner) !== undefined && !to.isOf(owner, generation)) {
+      const newer = to.entryOf(owner)?.generation ?? 0;
+      if (newer > generation) continue;
+    }
+    let at = to.versionOf(owner, generation);
+    let told = false;
+    while (at < maxVersion && from.serves(owner, at)) {
+      const delta = from.deltaFrom(owner, at, told);
+      deltas.push(delta);
+      at = delta.to;
+      told = true;
+    }
+  }
+  return deltas;
 }

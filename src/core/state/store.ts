@@ -1,0 +1,154 @@
+/**
+ * Each owner's keys and values, replicated to all (scuttlebutt: van Renesse et al. 2008, section 3). Only the owner
+ * writes, and numbers its writes: versions 1, 2, 3, … Changes travel as deltas (from, to]; what a replica may be
+ * told stands in `replica.ts`, who tells it in `replication.ts`.
+ */
+
+import type { Config } from "../config.ts";
+import { SetHash } from "../lib/hash.ts";
+import type { MemberId } from "../machine.ts";
+import type { StateDigestEntry } from "../wire/messages.ts";
+import { Replica, type StateDelta, type StatePart } from "./replica.ts";
+
+export interface StateChange {
+  readonly owner: MemberId;
+  readonly key: string;
+  /** Undefined: deleted. */
+  readonly value: Uint8Array | undefined;
+}
+
+export class StateStore {
+  readonly #config: Config;
+  /** Who never wrote anything has no replica: members are many, writers may be few. */
+  readonly #replicas = new Map<MemberId, Replica>();
+  readonly #hash = new SetHash();
+  #own: Replica;
+
+  constructor(config: Config) {
+    this.#config = config;
+    this.#own = new Replica(config.generation, true);
+    this.#replicas.set(config.id, this.#own);
+  }
+
+  get hash(): SetHash {
+    return this.#hash;
+  }
+
+  /** Our own write; undefined `value` deletes. Gives the delta to push, or why it cannot be. */
+  write(key: string, value: Uint8Array | undefined): StateDelta | "unchanged" | "full" {
+    const held = this.#own.get(key);
+    if (value === undefined && held?.value === undefined) return "unchanged";
+    const bytes = this.#own.bytesWith({ key, version: 0, value });
+    if (value !== undefined && bytes > this.#config.stateBytesMax) return "full";
+    if (held?.value === undefined && this.#own.count >= this.#config.stateKeysMax) return "full";
+    const before = this.#own.maxVersion;
+    const part = this.#own.write(key, value);
+    this.#hashed(this.#config.id, this.#own, before);
+    return this.#delta(this.#config.id, this.#own, part);
+  }
+
+  /** Our generation rose before anybody heard of us: the same state under the new one. */
+  renumber(generation: number): void {
+    this.#unhash(this.#config.id, this.#own);
+    this.#own.generation = generation;
+    this.#hashed(this.#config.id, this.#own, 0);
+  }
+
+  /** Merges the delta of a member that lives; gives what changed, or undefined when it is no news. */
+  apply(delta: StateDelta): readonly StateChange[] | undefined {
+    const { owner, generation } = delta;
+    if (owner === this.#config.id || !Replica.isSound(delta)) return undefined;
+    let replica = this.#replicas.get(owner);
+    if (replica !== undefined && generation < replica.generation) return undefined;
+    const changes: StateChange[] = [];
+    if (replica === undefined || generation > replica.generation) {
+      if (replica !== undefined) changes.push(...this.drop(owner));
+      replica = new Replica(generation, true);
+      this.#replicas.set(owner, replica);
+    }
+    const before = replica.maxVersion;
+    const news = replica.apply(delta, 2 * this.#config.stateBytesMax, (key, value) =>
+      changes.push({ owner, key, value }),
+    );
+    this.#hashed(owner, replica, before);
+    return news ? changes : undefined;
+  }
+
+  /**
+   * A member lives, or not: who does not is left out of the fingerprint, and served to nobody.
+   * A restarted member begins with none: gives the keys that are gone with its former life.
+   */
+  setLive(id: MemberId, generation: number, live: boolean): readonly StateChange[] {
+    const replica = this.#replicas.get(id);
+    if (replica === undefined) return [];
+    if (generation > replica.generation) return this.drop(id);
+    if (replica.live !== live) {
+      this.#unhash(id, replica);
+      replica.live = live;
+      this.#hashed(id, replica, 0);
+    }
+    return [];
+  }
+
+  /** Forgets a member's state. Gives the keys that are gone. */
+  drop(id: MemberId): readonly StateChange[] {
+    const replica = this.#replicas.get(id);
+    if (replica === undefined) return [];
+    this.#unhash(id, replica);
+    this.#replicas.delete(id);
+    return [...replica.keys()].map((key) => ({ owner: id, key, value: undefined }));
+  }
+
+  /** How far the state of this life of `id` is complete here. */
+  versionOf(id: MemberId, generation: number): number {
+    const replica = this.#replicas.get(id);
+    return replica?.generation === generation ? replica.maxVersion : 0;
+  }
+
+  /** Whether what is held of `id`, if anything, is of this life. */
+  isOf(id: MemberId, generation: number): boolean {
+    return this.#replicas.get(id)?.generation === generation;
+  }
+
+  /** What can be said of an owner's state; undefined when there is nothing of it, or its owner does not live. */
+  entryOf(owner: MemberId): StateDigestEntry | undefined {
+    const replica = this.#replicas.get(owner);
+    if (replica === undefined || !replica.live || replica.maxVersion === 0) return undefined;
+    return { owner, generation: replica.generation, maxVersion: replica.maxVersion };
+  }
+
+  digest(): StateDigestEntry[] {
+    return [...this.#replicas.keys()].flatMap((owner) => this.entryOf(owner) ?? []);
+  }
+
+  /** Whether there is anything to serve of `owner` beyond `from`. */
+  serves(owner: MemberId, from: number): boolean {
+    const replica = this.#replicas.get(owner);
+    return replica?.live === true && replica.isWhole && replica.maxVersion > from;
+  }
+
+  /** The next delta for who holds everything up to `from`; only where `serves`. */
+  deltaFrom(owner: MemberId, from: number, told: boolean): StateDelta {
+    const replica = this.#replicas.get(owner) as Replica;
+    return this.#delta(owner, replica, replica.partFrom(from, told));
+  }
+
+  #delta(owner: MemberId, { generation }: Replica, part: StatePart): StateDelta {
+    return { type: "stateDelta", owner, generation, ...part };
+  }
+
+  #unhash(id: MemberId, replica: Replica): void {
+    this.#toggle(id, replica, replica.maxVersion);
+  }
+
+  /** Its version was `before`, as far as the fingerprint knows. */
+  #hashed(id: MemberId, replica: Replica, before: number): void {
+    if (replica.maxVersion === before) return;
+    this.#toggle(id, replica, before);
+    this.#toggle(id, replica, replica.maxVersion);
+  }
+
+  #toggle(id: MemberId, { live, generation }: Replica, version: number): void {
+    if (live && version > 0) this.#hash.toggle(id, generation, version, 0, 0);
+  }
+}

@@ -1,0 +1,100 @@
+/** One member of the world: its core, its clock, its links, and what is wrong with it. */
+
+import type { Config } from "../core/config.ts";
+import type { Core } from "../core/core.ts";
+import type { AttemptId, Input, LinkId, MeshEvent } from "../core/machine.ts";
+
+/** One end of a link. */
+export interface LinkEnd {
+  readonly id: LinkId;
+  readonly owner: SimMember;
+  /** The member at the other end. */
+  readonly to: SimMember;
+  readonly latencyMs: number;
+  other: LinkEnd;
+  /** When the last reliable frame was sent, ms. */
+  sentAt: number;
+  /** When the last reliable frame arrives at the other end, ms: the next is not sooner. */
+  arrivesAt: number;
+  /** Until when what was sent before occupies this direction, ms. */
+  busyUntil: number;
+  /** Reliable bytes whose leaving the owner was not told of. */
+  leavingBytes: number;
+  /** Reliable frames that have arrived and cannot be handed over to the owner, in order. */
+  readonly stalled: Uint8Array[];
+}
+
+/** An attempt at a link as the transport sees it. */
+export interface SimAttempt {
+  readonly peer: SimMember;
+  readonly initiator: boolean;
+}
+
+export class SimMember {
+  readonly index: number;
+  readonly config: Config;
+  readonly core: Core;
+  /** Everything that it told its application, unless the world keeps no events. */
+  readonly events: MeshEvent[] = [];
+  readonly links = new Map<LinkId, LinkEnd>();
+  readonly attempts = new Map<AttemptId, SimAttempt>();
+  /** When it was added, ms. */
+  readonly bornAt: number;
+
+  /** False once it has crashed. */
+  alive = true;
+  /** Its process is there and does nothing: stalled, frozen, asleep. */
+  paused = false;
+  /** Its machine is: nothing reaches it or leaves it. */
+  asleep = false;
+  /** Timers fire on full seconds only, as in hidden tabs. */
+  hidden = false;
+  /** Nothing reaches it. */
+  deaf = false;
+  /** Nothing leaves it. */
+  mute = false;
+  /** Those of different groups cannot talk. */
+  group = 0;
+
+  /** What came while it was paused. */
+  readonly waiting: Input[] = [];
+  /** When its timer fires, virtual ms. */
+  timerAt = Number.POSITIVE_INFINITY;
+
+  /** Its clock: it shows `#clock` at `#since`, and runs `#rate` times as fast as time. */
+  #clock: number;
+  #since: number;
+  #rate = 1;
+
+  constructor(index: number, config: Config, core: Core, now: number) {
+    this.index = index;
+    this.config = config;
+    this.core = core;
+    this.bornAt = now;
+    this.#clock = now;
+    this.#since = now;
+  }
+
+  /** What its clock shows at virtual time `now`. */
+  clock(now: number): number {
+    return this.#clock + (now - this.#since) * this.#rate;
+  }
+
+  /** When its clock will show `local`, virtual ms. */
+  whenClockShows(local: number): number {
+    return this.#since + (local - this.#clock) / this.#rate;
+  }
+
+  /** From now on its clock runs `rate` times as fast as time. */
+  drift(rate: number, now: number): void {
+    this.#clock = this.clock(now);
+    this.#since = now;
+    this.#rate = rate;
+  }
+
+  /** Its clock jumps ahead; monotonic clocks never go back. */
+  jump(ms: number, now: number): void {
+    this.#clock = this.clock(now) + Math.max(0, ms);
+    this.#since = now;
+  }
+}

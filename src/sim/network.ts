@@ -1,0 +1,288 @@
+/**
+ * Links between members: how they come about, what they carry, and what goes wrong with it.
+ *
+ * A link is two ends, each owned by a member. Its latency is drawn once. The datagram lane loses, doubles and
+ * reorders. The reliable lane keeps the order: a lost transmission is repeated after SCTP's retransmission time,
+ * which doubles, and what follows waits behind it. A partition, a sleeping machine, a deaf or mute member lose
+ * datagrams and hold up the reliable lane until they are over; nobody is told that a link is dead.
+ */
+
+import type { Rng } from "../core/lib/rng.ts";
+import type { AttemptId, Input, Lane, LinkId } from "../core/machine.ts";
+import { type EventQueue, Happening } from "./event-queue.ts";
+import type { LinkEnd, SimMember } from "./member.ts";
+import { drawLatency, type NetworkOptions } from "./network-options.ts";
+
+/** What fits a datagram, by the contract of transports. Bytes. */
+const DATAGRAM_BYTES_MAX = 1_100;
+
+/** Retransmission times double up to this, ms. */
+const RETRANSMIT_MS_MAX = 4_000;
+
+export interface NetworkOut {
+  input(member: SimMember, input: Input): void;
+}
+
+export class Network {
+  options: NetworkOptions;
+  readonly #queue: EventQueue;
+  readonly #rng: Rng;
+  readonly #out: NetworkOut;
+  /** One-way cuts: `from.index · INDEX_MAX + to.index`. */
+  readonly #blocked = new Set<number>();
+  #lastLink = 0;
+  /** Links that are open. */
+  linkCount = 0;
+
+  constructor(options: NetworkOptions, queue: EventQueue, rng: Rng, out: NetworkOut) {
+    this.options = options;
+    this.#queue = queue;
+    this.#rng = rng;
+    this.#out = out;
+  }
+
+  latencyMs(): number {
+    return drawLatency(this.options, this.#rng);
+  }
+
+  /** Nothing goes from `from` to `to` any more; the other direction is as it was. */
+  block(from: SimMember, to: SimMember): void {
+    this.#blocked.add(pairKey(from, to));
+  }
+
+  unblock(): void {
+    this.#blocked.clear();
+  }
+
+  /** Whether what leaves `from` now gets to `to`. */
+  reaches(from: SimMember, to: SimMember): boolean {
+    return from.alive && !from.mute && !from.asleep && this.#arrives(from, to);
+  }
+
+  /** Whether what has left `from` gets to `to`: its sender may be gone by now. */
+  #arrives(from: SimMember, to: SimMember): boolean {
+    if (from.group !== to.group || to.deaf || to.asleep || !to.alive) return false;
+    return this.#blocked.size === 0 || !this.#blocked.has(pairKey(from, to));
+  }
+
+  /** An attempt begins: the initiator makes its offer. */
+  connect(member: SimMember, attempt: AttemptId, peer: SimMember, initiator: boolean): void {
+    member.attempts.set(attempt, { peer, initiator });
+    this.#queue.later(this.options.linkFailureMs, () => {
+      if (!member.attempts.delete(attempt)) return;
+      this.#out.input(member, { type: "connectFailed", attempt, reason: "no link in time" });
+    });
+    if (initiator && this.#rng.float() >= this.options.linkFailure) this.#signal(member, attempt);
+  }
+
+  /** Signalling from the other end of an attempt: an offer is answered, an answer opens the link. */
+  onSignal(member: SimMember, attempt: AttemptId, payload: Uint8Array): void {
+    const own = member.attempts.get(attempt);
+    const theirs = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+    if (own === undefined) return;
+    if (!own.initiator) return this.#signal(member, attempt);
+    this.#queue.later(this.options.linkSetupMs, () => this.#meet(member, attempt, theirs));
+  }
+
+  /** Opens a link between two members. */
+  open(a: SimMember, b: SimMember): readonly [LinkEnd, LinkEnd] {
+    const latencyMs = this.latencyMs();
+    const there = this.#end(b, a, latencyMs);
+    const here = this.#end(a, b, latencyMs);
+    here.other = there;
+    there.other = here;
+    a.links.set(here.id, here);
+    b.links.set(there.id, there);
+    this.linkCount++;
+    return [here, there];
+  }
+
+  send(member: SimMember, link: LinkId, lane: Lane, bytes: Uint8Array): void {
+    const end = member.links.get(link);
+    if (end === undefined) return;
+    const { now } = this.#queue;
+    const busyMs = (bytes.length / this.options.bytesPerSecond) * 1_000;
+    end.busyUntil = Math.max(now, end.busyUntil) + busyMs;
+    if (lane === "datagram") return this.#sendDatagram(end, bytes);
+    this.#reportLeaving(end, bytes.length);
+    let at = end.busyUntil + end.latencyMs + this.#jitterMs();
+    if (this.options.reliableLoss > 0) at += this.#retransmissionsMs(end, bytes.length);
+    end.sentAt = now;
+    end.arrivesAt = Math.max(end.arrivesAt, at);
+    this.#queue.add(end.arrivesAt, new Arrival(this, end.other, lane, bytes, !member.mute));
+  }
+
+  /** One end closes the link; the other notices once the news has come, behind what was sent before. */
+  disconnect(member: SimMember, link: LinkId): void {
+    const end = member.links.get(link);
+    if (end === undefined) return;
+    this.#remove(end);
+    const { other } = end;
+    const at = Math.max(this.#queue.now + end.latencyMs, end.arrivesAt);
+    this.#queue.later(at - this.#queue.now, () => {
+      if (this.#arrives(member, other.owner)) this.close(other, "closed by the other end");
+    });
+  }
+
+  /** The owner's end is gone, and it is told so. */
+  close(end: LinkEnd, reason: string): void {
+    if (!this.#remove(end)) return;
+    this.#out.input(end.owner, { type: "linkDown", link: end.id, reason });
+  }
+
+  /** A frame has come to an end of a link. */
+  arrive(end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean): void {
+    if (end.owner.links.get(end.id) !== end) return;
+    const waits = lane === "reliable" && end.stalled.length > 0;
+    if (left && !waits && this.#arrives(end.to, end.owner)) {
+      this.#out.input(end.owner, { type: "packet", link: end.id, lane, bytes });
+    } else if (lane === "reliable") {
+      end.stalled.push(bytes);
+      if (end.stalled.length === 1) this.#retry(end, this.#retransmitMs(end));
+    }
+  }
+
+  #remove(end: LinkEnd): boolean {
+    if (!end.owner.links.delete(end.id)) return false;
+    if (end.other.owner.links.has(end.other.id)) this.linkCount--;
+    return true;
+  }
+
+  #retry(end: LinkEnd, ms: number): void {
+    this.#queue.later(ms, () => {
+      if (end.owner.links.get(end.id) !== end || !end.to.alive) return;
+      if (!this.reaches(end.to, end.owner)) {
+        return this.#retry(end, Math.min(2 * ms, RETRANSMIT_MS_MAX));
+      }
+      for (const bytes of end.stalled.splice(0)) {
+        this.#out.input(end.owner, { type: "packet", link: end.id, lane: "reliable", bytes });
+      }
+    });
+  }
+
+  #sendDatagram(end: LinkEnd, bytes: Uint8Array): void {
+    if (bytes.length > DATAGRAM_BYTES_MAX) {
+      throw new RangeError(`a datagram of ${bytes.length} bytes: at most ${DATAGRAM_BYTES_MAX}`);
+    }
+    const { loss, duplicate, reorder, reorderMs } = this.options;
+    if (end.owner.mute || (loss > 0 && this.#rng.float() < loss)) return;
+    const copies = duplicate > 0 && this.#rng.float() < duplicate ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      let at = end.busyUntil + end.latencyMs + this.#jitterMs();
+      if (reorder > 0 && this.#rng.float() < reorder) at += this.#rng.float() * reorderMs;
+      this.#queue.add(at, new Arrival(this, end.other, "datagram", bytes, true));
+    }
+  }
+
+  /** The transport's buffer empties: reported together. */
+  #reportLeaving(end: LinkEnd, bytes: number): void {
+    end.leavingBytes += bytes;
+    if (end.leavingBytes > bytes) return;
+    this.#queue.later(Math.max(1, end.busyUntil - this.#queue.now), () => this.#left(end));
+  }
+
+  #left(end: LinkEnd): void {
+    const { now } = this.#queue;
+    if (end.owner.links.get(end.id) !== end) return;
+    const waitingMs = Math.max(0, end.busyUntil - now);
+    const still = Math.min(end.leavingBytes, (waitingMs * this.options.bytesPerSecond) / 1_000);
+    const left = waitingMs === 0 ? end.leavingBytes : end.leavingBytes - Math.floor(still);
+    end.leavingBytes -= left;
+    if (end.leavingBytes > 0) this.#queue.later(Math.max(1, waitingMs), () => this.#left(end));
+    if (left > 0) {
+      this.#out.input(end.owner, { type: "writable", link: end.id, bytes: left });
+    }
+  }
+
+  #jitterMs(): number {
+    const { jitterMs } = this.options;
+    return jitterMs === 0 ? 0 : this.#rng.float() * jitterMs;
+  }
+
+  #retransmitMs(end: LinkEnd): number {
+    const { retransmitMs, retransmitMsMin } = this.options;
+    return Math.max(retransmitMsMin, 2 * end.latencyMs + retransmitMs);
+  }
+
+  #retransmissionsMs(end: LinkEnd, bytes: number): number {
+    const { reliableLoss } = this.options;
+    if (this.#rng.float() >= reliableLoss) return 0;
+    const isStream =
+      bytes > 3 * DATAGRAM_BYTES_MAX || this.#queue.now - end.sentAt < 2 * end.latencyMs;
+    let total = isStream ? 2 * end.latencyMs : 0;
+    let ms = this.#retransmitMs(end);
+    // A loss of 1 must end too.
+    for (let i = isStream ? 1 : 0; i < 16; i++) {
+      if (i > 0 && this.#rng.float() >= reliableLoss) break;
+      total += ms;
+      ms = Math.min(2 * ms, RETRANSMIT_MS_MAX);
+    }
+    return total;
+  }
+
+  #signal(member: SimMember, attempt: AttemptId): void {
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, attempt);
+    this.#queue.later(0, () => {
+      if (member.attempts.has(attempt))
+        this.#out.input(member, { type: "signal", attempt, payload });
+    });
+  }
+
+  /** Both ends have each other's signalling, and the path is there or not. */
+  #meet(a: SimMember, attempt: AttemptId, theirs: AttemptId): void {
+    const b = a.attempts.get(attempt)?.peer;
+    if (b === undefined || b.attempts.get(theirs)?.peer !== a) return;
+    if (!this.reaches(a, b) || !this.reaches(b, a)) return;
+    a.attempts.delete(attempt);
+    b.attempts.delete(theirs);
+    const [here, there] = this.open(a, b);
+    this.#out.input(a, { type: "linkUp", link: here.id, attempt, transport: "sim" });
+    this.#out.input(b, { type: "linkUp", link: there.id, attempt: theirs, transport: "sim" });
+  }
+
+  #end(owner: SimMember, to: SimMember, latencyMs: number): LinkEnd {
+    const end = {
+      id: ++this.#lastLink,
+      owner,
+      to,
+      latencyMs,
+      other: undefined as unknown as LinkEnd,
+      sentAt: Number.NEGATIVE_INFINITY,
+      arrivesAt: 0,
+      busyUntil: 0,
+      leavingBytes: 0,
+      stalled: [],
+    };
+    end.other = end;
+    return end;
+  }
+}
+
+class Arrival extends Happening {
+  readonly #network: Network;
+  readonly #end: LinkEnd;
+  readonly #lane: Lane;
+  readonly #bytes: Uint8Array;
+  /** Whether it has left its sender. */
+  readonly #left: boolean;
+
+  constructor(network: Network, end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean) {
+    super();
+    this.#network = network;
+    this.#end = end;
+    this.#lane = lane;
+    this.#bytes = bytes;
+    this.#left = left;
+  }
+
+  happen(): void {
+    this.#network.arrive(this.#end, this.#lane, this.#bytes, this.#left);
+  }
+}
+
+const INDEX_MAX = 2 ** 24;
+
+function pairKey(from: SimMember, to: SimMember): number {
+  return from.index * INDEX_MAX + to.index;
+}

@@ -1,0 +1,35 @@
+/** Invariant 1: when all is quiet, all live members know the same of members and of state. */
+
+import type { SimMember } from "../member.ts";
+import type { MakeOracle } from "./oracle.ts";
+
+export const agreement: MakeOracle = (world, report) => ({
+  name: "agreement",
+  quiet() {
+    const live = world.live();
+    const [first] = live;
+    if (first === undefined) return;
+    const expected = new Set(live.map(({ config }) => config.id));
+    for (const member of live) {
+      const known = member.core.members().filter(({ state }) => state === "alive");
+      for (const { id } of known) {
+        if (!expected.has(id)) report(member, `holds ${id} alive, which is gone`);
+      }
+      if (known.length < expected.size) {
+        report(member, `holds ${known.length} of ${expected.size} live members alive`);
+      }
+      if (!sameKnowledge(first, member)) report(member, "knows other things than the first member");
+    }
+  },
+});
+
+export function sameKnowledge(a: SimMember, b: SimMember): boolean {
+  const one = a.core.fingerprints();
+  const other = b.core.fingerprints();
+  return (
+    one.membersHigh === other.membersHigh &&
+    one.membersLow === other.membersLow &&
+    one.stateHigh === other.stateHigh &&
+    one.stateLow === other.stateLow
+  );
+}

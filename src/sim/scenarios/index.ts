@@ -1,0 +1,55 @@
+/** All scenarios, and how one of them is run. */
+
+import type { Violation } from "../oracles/oracle.ts";
+import { churn, crash, joinStorm, serverDown } from "./membership.ts";
+import { idle, partition } from "./quiet.ts";
+import type { Scenario } from "./scenario.ts";
+import { broadcast, massCrash, state } from "./spreading.ts";
+import { hiddenTabs, pauseGrid, sleep } from "./standstill.ts";
+import { type Figures, type Settings, Trial } from "./trial.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  joinStorm,
+  crash,
+  massCrash,
+  churn,
+  pauseGrid,
+  partition,
+  hiddenTabs,
+  sleep,
+  idle,
+  broadcast,
+  state,
+  serverDown,
+];
+
+/** What a run has shown. The same settings give the same result, to the last bit of its hash. */
+export interface Result {
+  readonly scenario: string;
+  readonly members: number;
+  readonly loss: number;
+  readonly seed: number;
+  readonly virtualMs: number;
+  readonly traceHash: string;
+  readonly violations: readonly Violation[];
+  readonly figures: Figures;
+}
+
+export function runScenario(scenario: Scenario, settings: Settings): Result {
+  const trial = new Trial(settings);
+  const figures = scenario.run(trial);
+  const violations = trial.oracles.quiet();
+  const { members, loss, seed } = settings;
+  const { now, traceHash } = trial.world;
+  const virtualMs = Math.round(now);
+  return {
+    scenario: scenario.name,
+    members,
+    loss,
+    seed,
+    virtualMs,
+    traceHash,
+    violations,
+    figures,
+  };
+}

@@ -1,0 +1,20 @@
+/** What a scenario is: a name, what it takes, and a run that gives figures. */
+
+import type { Figures, Trial } from "./trial.ts";
+
+export interface OptionSpec {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly what: string;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** How many members there are unless it is said. */
+  readonly members: number;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  run(trial: Trial): Figures;
+}

@@ -1,0 +1,97 @@
+/** One run of one scenario: its world, its oracles, and what scenarios have in common. */
+
+import { Rng } from "../../core/lib/rng.ts";
+import type { SimMember } from "../member.ts";
+import { sameKnowledge } from "../oracles/agreement.ts";
+import { ORACLES } from "../oracles/index.ts";
+import { Oracles } from "../oracles/oracle.ts";
+import { World } from "../world.ts";
+
+/** Figures by name: times in ms, shares from 0 to 1; null where it was never reached. */
+export type Figures = Readonly<Record<string, number | null>>;
+
+export interface Settings {
+  readonly members: number;
+  /** Share of transmissions that are lost, on both lanes. */
+  readonly loss: number;
+  readonly seed: number;
+  /** What else the scenario takes, by name. */
+  readonly options: Readonly<Record<string, number>>;
+}
+
+/** How long a mesh may take to come together before a scenario begins, ms. */
+const GROW_MS_MAX = 120_000;
+
+/** Members come so far apart while a mesh grows, ms. */
+const GROW_SPACING_MS = 25;
+
+export class Trial {
+  readonly settings: Settings;
+  readonly world: World;
+  readonly oracles: Oracles;
+  readonly rng: Rng;
+
+  constructor(settings: Settings) {
+    const { seed, loss } = settings;
+    this.settings = settings;
+    this.rng = Rng.fromSeed(seed).fork("scenario");
+    this.world = new World(seed, { loss, reliableLoss: loss }, { keepEvents: false });
+    this.oracles = new Oracles(this.world, ORACLES);
+  }
+
+  option(name: string): number {
+    const value = this.settings.options[name];
+    if (value === undefined) throw new RangeError(`the scenario has no option ${name}`);
+    return value;
+  }
+
+  /** A mesh of all members that has come together. */
+  grow(): void {
+    const { world } = this;
+    for (let i = 0; i < this.settings.members; i++) {
+      world.add();
+      world.run(GROW_SPACING_MS);
+    }
+    world.runUntil(() => this.allEqual(), GROW_MS_MAX, 200);
+    world.run(5_000);
+  }
+
+  /** Whether all live members know each other, and the same of everything. */
+  allEqual(): boolean {
+    const live = this.world.live();
+    const [first] = live;
+    if (first === undefined) return true;
+    if (!live.every((member) => sameKnowledge(first, member))) return false;
+    const held = first.core.members().filter(({ state }) => state === "alive");
+    return held.length === live.length;
+  }
+
+  /** How many parts the live members' links leave. */
+  components(): number {
+    const live = this.world.live();
+    const seen = new Set<SimMember>();
+    let parts = 0;
+    for (const start of live) {
+      if (seen.has(start)) continue;
+      parts++;
+      const stack = [start];
+      seen.add(start);
+      for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
+        for (const { to } of member.links.values()) {
+          if (seen.has(to) || !this.world.network.reaches(member, to)) continue;
+          seen.add(to);
+          stack.push(to);
+        }
+      }
+    }
+    return parts;
+  }
+
+  pick(): SimMember {
+    return this.rng.pick(this.world.live()) as SimMember;
+  }
+
+  sample(count: number): SimMember[] {
+    return this.rng.sample(this.world.live(), count);
+  }
+}
