@@ -128,6 +128,12 @@ export class Composition {
         return this.delivery.onRouted(from, message);
       case "noRoute":
         return this.delivery.onNoRoute(message);
+      case "routeSearch":
+        return this.delivery.onRouteSearch(from, message);
+      case "forwardJoin":
+        return this.linking.onForwardJoin(from, message, now);
+      case "release":
+        return this.linking.onRelease(from, message.hard, now);
       case "payload":
         // An origin that nobody has told us of is nobody's: its record travels ahead of what it says.
         if (this.membership.table.get(message.id.origin) === undefined) return;
@@ -227,7 +233,7 @@ export class Composition {
     this.membership.onLinkDown(peer, onPurpose, now);
     this.broadcast.removeNeighbour(peer);
     this.state.onLinkDown(peer, now);
-    this.linking.onDown(now);
+    this.linking.onDown(peer, now);
     this.emit({ type: "linkDown", peer, reason });
     this.delivery.linksChanged(peer);
     if (this.links.count > 0 || this.stopped) return;
@@ -307,16 +313,28 @@ export class Composition {
       neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       carry: (to, inner) => this.delivery.carry(to, inner),
-      shed: (peer) => this.links.bye(peer, "full"),
+      silenceMs: (peer, at) => this.#silenceMs(peer, at),
+      mayLink: () => true,
+      demand: (peer, at) => this.delivery.demand.of(peer, at),
+      send: (peer, message) => this.links.send(peer, message),
+      learn: (to, path) => this.delivery.learn(to, path),
+      part: (peer) => this.links.bye(peer, "full"),
       superseded: (peer) => this.links.drop(peer, "superseded"),
       failed: (peer, reason) => {
         this.emit({ type: "linkFailed", peer, reason });
-        this.linking.onDown(this.now);
+        this.linking.onAttemptFailed(this.now);
       },
       notFound: (peer) => this.emit({ type: "notFound", peer }),
       rejected: (reason) => this.#onRejected(reason, reason !== "malformed"),
       island: () => table.island(),
     });
+  }
+
+  /** A neighbour that has missed a probe and its repetition is silent since it was last heard. */
+  #silenceMs(peer: MemberId, now: number): number | undefined {
+    const health = this.membership.detector.health(peer);
+    if (health === undefined || health.misses < 2) return undefined;
+    return now - health.heardAt - 2 * (health.rttMs ?? this.#config.probePeriodMs);
   }
 
   #makeDelivery(): Delivery {
@@ -325,8 +343,12 @@ export class Composition {
       neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       send: (peer, message) => this.#push([peer], message).length === 0,
+      tell: (peer, message) => this.links.send(peer, message),
+      queued: (peer) => this.links.queued(peer),
+      wanted: (peer) => this.linking.demand(peer, table.own.generation, this.now),
       arrived: (from, inner) => this.#onInner(from, inner),
       heard: (from, name, value) => this.#onHeard(from, name, value, true),
+      broken: (peer) => this.linking.onNoRoute(peer, this.now),
       sent: (id) => this.emit({ type: "sent", id }),
       sendFailed: (id, reason) => this.emit({ type: "sendFailed", id, reason }),
     });

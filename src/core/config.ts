@@ -33,14 +33,22 @@ interface Parameter {
 
 /** Names carry their unit. `PARAMETERS[name].default` holds unless the configuration says otherwise. */
 export const PARAMETERS = {
-  /** Up to so many members everyone is linked with everyone. Source: design, bounded from 14 up. */
+  /** Up to so many members everyone is linked with everyone. Source: design. */
   fullMeshMax: { default: 10, min: 2, max: 32 },
-  /** Links that a member seeks in a larger mesh. Source: percolation, 89 % reach at 70 % crashed. */
+  /** A full mesh stays one until there are so many more: 14 by default. Source: design. */
+  fullMeshSlack: { default: 3, min: 0, max: 16 },
+  /** Links that a member seeks in a larger mesh. Source: percolation, 82.6 % reach at 70 % crashed. */
   linksTarget: { default: 8, min: 2, max: 32 },
   /** Links above the target before a request is refused. Source: design. */
   linksSlack: { default: 2, min: 0, max: 16 },
   /** Attempts at once. Source: Chromium's 500 connections in a page's life; guess, unmeasured. */
   attemptsMax: { default: 4, min: 1, max: 32 },
+  /** Connections that are begun in a minute, all at once at first. Source: Chromium, as above. */
+  dialsPerMinuteMax: { default: 30, min: 1, max: 10_000 },
+  /** Random steps before a walk asks for a link: at 8 links, 5 mix 10,000 members. Source: simulated. */
+  walkHops: { default: 5, min: 1, max: 7 },
+  /** Half of the links silent for so long: replacements are sought before anybody is given up. Source: simulated. */
+  silentMs: { default: 1_600, min: 100, max: 60_000 },
   /** An attempt without a link by then is over; above the transport's own 15 s. */
   attemptTimeoutMs: { default: 20_000, min: 1_000, max: 120_000 },
   /** How long a link request waits for its answer. Eight hops of 150 ms there and back, and one repetition. */
@@ -49,7 +57,9 @@ export const PARAMETERS = {
   retryMinMs: { default: 500, min: 10, max: 60_000 },
   retryMaxMs: { default: 30_000, min: 100, max: 600_000 },
   /** How often the overlay compares the links it has with those it wants. Guess, unmeasured. */
-  overlayPeriodMs: { default: 1_000, min: 50, max: 60_000 },
+  overlayPeriodMs: { default: 500, min: 50, max: 60_000 },
+  /** How often a member with more links than its target offers to end one that neither end needs. Guess. */
+  releasePeriodMs: { default: 5_000, min: 100, max: 600_000 },
 
   /** Each link is probed once in this time. Source: SWIM, memberlist. */
   probePeriodMs: { default: 1_000, min: 50, max: 60_000 },
@@ -103,6 +113,12 @@ export const PARAMETERS = {
   directRetryMs: { default: 1_000, min: 10, max: 60_000 },
   /** Direct messages on their way at once. */
   directMax: { default: 1_024, min: 1, max: 65_536 },
+  /** So much sent to one member over others within `demandWindowMs` opens a link with it. Guess, unmeasured. */
+  demandBytes: { default: 262_144, min: 1_024, max: 1_073_741_824 },
+  demandMessages: { default: 100, min: 2, max: 1_000_000 },
+  demandWindowMs: { default: 5_000, min: 100, max: 60_000 },
+  /** A link that was opened for traffic is ended after so long without any. Guess, unmeasured. */
+  demandIdleMs: { default: 30_000, min: 100, max: 3_600_000 },
   /** Bytes of all state that one owner may hold, keys and values. */
   stateBytesMax: { default: 8_388_608, min: 1_024, max: 67_108_864 },
   /** Keys of one owner. */

@@ -145,8 +145,7 @@ export class Core implements Machine {
         return this.#layers.membership.onReapDeadline(now);
       case "overlay":
       case "overlay-soon":
-        this.#layers.delivery.forgetBroken();
-        return this.#layers.linking.seek(this.#layers.membership.table.own.generation, now);
+        return this.#layers.linking.seek(this.#layers.membership.table.own.generation, now, lateMs);
       case "attempt":
         return this.#layers.linking.onAttemptDeadline(Number(subject), now);
       case "greetings":
@@ -164,6 +163,8 @@ export class Core implements Machine {
         return this.#layers.state.onFetchDeadline(now);
       case "direct":
         return this.#layers.delivery.onDeadline(Number(subject));
+      case "search":
+        return this.#layers.delivery.onSearchDeadline(subject);
     }
   }
 

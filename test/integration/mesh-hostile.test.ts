@@ -117,6 +117,7 @@ describe("a member that sends garbage", () => {
     const fingerprints = { membersHigh: 1, membersLow: 2, stateHigh: 3, stateLow: 4 };
     const value = new Uint8Array([1, 2, 3]);
     const inner = { type: "direct", generation: 1, sequence: 1, name: "x", value } as const;
+    const request = { attempt: 1, generation: 1, flags: 0, links: 1 };
     return [
       intruder.hello(),
       { type: "ping", sequence: 1, echo: 0, mayFreeze: false },
@@ -136,8 +137,11 @@ describe("a member that sends garbage", () => {
         kept: undefined,
         entries: [{ key: "k", version: 1, value }],
       },
-      { type: "routed", from: id, path: [to], inner },
-      { type: "noRoute", from: to, target: id, to: id, brokenAt: id, hops: 8 },
+      { type: "routed", from: id, path: [to], hop: 0, inner },
+      { type: "noRoute", path: [to], hop: 0, target: id, to: id, brokenAt: id },
+      { type: "routeSearch", path: [id], target: to, number: 1, hops: 8 },
+      { type: "forwardJoin", path: [id], hops: 8, request },
+      { type: "release", hard: true },
       { type: "credit", total: 1 },
       { type: "local", inner },
       { type: "payload", id: payloadId, hop: 0, name: "x", value },

@@ -89,13 +89,14 @@ const update = fc.oneof(
   opinion.map((one) => ({ type: "opinion" as const, ...one })),
 );
 
+const linkRequest = fc.record({
+  attempt: number,
+  generation: number,
+  flags: number,
+  links: number,
+});
 const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type: T }>> } = {
-  linkRequest: typed("linkRequest", {
-    attempt: number,
-    generation: number,
-    flags: number,
-    urgent: fc.boolean(),
-  }),
+  linkRequest: linkRequest.map((one) => ({ type: "linkRequest" as const, ...one })),
   linkAccept: typed("linkAccept", { attempt: number, flags: number }),
   linkReject: typed("linkReject", {
     attempt: number,
@@ -104,6 +105,7 @@ const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type: T }>> 
   signal: typed("signal", { attempt: number, payload: bytes }),
   direct: typed("direct", { generation: number, sequence: number, name, value: bytes }),
   directAck: typed("directAck", { generation: number, sequence: number }),
+  routeFound: fc.constant({ type: "routeFound" as const }),
 };
 const inner: fc.Arbitrary<Inner> = fc.oneof(...Object.values(inners));
 
@@ -134,8 +136,11 @@ const messages = {
   stateWant: typed("stateWant", {
     entries: many(fc.record({ owner: id, generation: number, maxVersion: number })),
   }),
-  routed: typed("routed", { from: id, path: many(id), inner }),
-  noRoute: typed("noRoute", { from: id, target: id, to: id, brokenAt: id, hops: number }),
+  routed: typed("routed", { from: id, path: many(id), hop: number, inner }),
+  noRoute: typed("noRoute", { path: many(id), hop: number, target: id, to: id, brokenAt: id }),
+  routeSearch: typed("routeSearch", { path: many(id), target: id, number, hops: number }),
+  forwardJoin: typed("forwardJoin", { path: many(id), hops: number, request: linkRequest }),
+  release: typed("release", { hard: fc.boolean() }),
   local: typed("local", { inner }),
   payload: typed("payload", { id: payloadId, hop: number, name, value: bytes }),
   iHave: typed("iHave", { ids: many(payloadId) }),

@@ -72,6 +72,8 @@ export interface Link {
   /** What is made next comes before what is queued. */
   makesNext: boolean;
   queuedBytes: number;
+  /** The message that was queued last. */
+  last: Outgoing | undefined;
   fragmented: number;
   readonly assembly: Assembly;
   /** When a piece of a large message last came in, ms. */
@@ -166,6 +168,7 @@ export class LinkTable {
       current: undefined,
       makesNext: false,
       queuedBytes: 0,
+      last: undefined,
       fragmented: 0,
       assembly: new Assembly(),
       fragmentAt: Number.NEGATIVE_INFINITY,
@@ -229,7 +232,8 @@ export class LinkTable {
     const link = this.linkTo(peer);
     if (link === undefined) return false;
     if (link.queuedBytes + encoded.length > this.#config.queueBytesMax) return false;
-    link.queue.push(new Outgoing(encoded, token));
+    link.last = new Outgoing(encoded, token);
+    link.queue.push(link.last);
     link.queuedBytes += encoded.length;
     this.#pump(link);
     return true;
@@ -256,6 +260,13 @@ export class LinkTable {
   /** When a piece of a large message last came in from `peer`, ms. */
   bulkInAt(peer: MemberId): number {
     return this.linkTo(peer)?.fragmentAt ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Tells whether what was queued last for `peer` still waits, here and on this link. */
+  queued(peer: MemberId): () => boolean {
+    const link = this.linkTo(peer);
+    const last = link?.last;
+    return () => link !== undefined && this.#links.has(link.id) && last?.done === false;
   }
 
   encode(message: Message): Uint8Array {

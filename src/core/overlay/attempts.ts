@@ -3,21 +3,26 @@
  *
  * ```
  * A                                   B
- * │ linkRequest(attempt) ────────────▶ │   no connection is made before B has answered
+ * │ linkRequest(attempt) ────────────▶ │   to a member, or on a walk (`forwardJoin`) that ends at some B
  * │ ◀──────────── linkAccept(attempt)  │   or linkReject: A pauses and asks others
+ * │ ── linkReject ───────────────────▶ │   if others that A asked were faster, else
  * │ ◀─────────── signal … ───────────▶ │   the offerer begins; both ways, any order, over mesh or seed
  * │ ◀══════════════ link ════════════▶ │
  * ```
  *
- * Offerer is the one that is not slow at it, then the lower id. One attempt for a pair at a time: when both ask at
- * once, the lower id's request stands and the other is withdrawn. The asker's number names the attempt on the wire.
+ * No connection is made before B has answered, and B makes none before A's offer comes: of several that are asked at
+ * once, the first ones to answer are dialled and the others cost nothing. The asker offers, unless it alone is slow
+ * at that (Firefox). Connections begun in a minute are bounded at both ends.
+ * One attempt for a pair at a time: when both ask at once, the lower id's request stands and the other is withdrawn.
+ * The asker's number names the attempt on the wire.
  */
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { Rng } from "../lib/rng.ts";
+import { TokenBucket } from "../lib/token-bucket.ts";
 import type { AttemptId, Effect, MemberId, SeedId } from "../machine.ts";
-import { FLAG_SLOW_OFFERER, type Inner } from "../wire/messages.ts";
+import { FLAG_SLOW_OFFERER, type Inner, type LinkRequest } from "../wire/messages.ts";
 
 /** Signals that came before the accept they follow. */
 const EARLY_SIGNALS_MAX = 32;
@@ -25,7 +30,6 @@ const EARLY_SIGNALS_MAX = 32;
 /** Members whose pause before the next request is remembered. */
 const PAUSES_MAX = 4_096;
 
-export type LinkRequest = Extract<Inner, { type: "linkRequest" }>;
 type RejectWord = Extract<Inner, { type: "linkReject" }>["reason"];
 
 interface Attempt {
@@ -37,6 +41,8 @@ interface Attempt {
   readonly asker: boolean;
   /** The seed that it goes through; undefined: the mesh. */
   readonly seed: SeedId | undefined;
+  /** Whether the other end is slow at offering; known once it has asked or answered. */
+  theySlow: boolean;
   connecting: boolean;
   /** The link is open and has not been greeted. */
   linked: boolean;
@@ -54,6 +60,10 @@ export interface AttemptsOut {
   carry(to: MemberId, inner: Inner, seed: SeedId | undefined): boolean;
   /** Why `peer` gets no link now; undefined when it does. */
   refusal(peer: MemberId, request: LinkRequest): RejectWord | undefined;
+  /** Whether a link is still wanted from one that has been asked and says yes. */
+  wants(peer: MemberId): boolean;
+  /** A walk found nobody. */
+  missed(now: number): void;
   /** An attempt is over without a link. */
   failed(peer: MemberId, reason: string): void;
   /** There is no way to `peer` now, or its seed does not have it. */
@@ -67,18 +77,41 @@ export class Attempts {
   readonly #out: AttemptsOut;
   readonly #byPeer = new Map<MemberId, Attempt>();
   readonly #byId = new Map<AttemptId, Attempt>();
+  /** Walks under way, by their attempt. */
+  readonly #walks = new Set<AttemptId>();
+  readonly #dials: TokenBucket;
   readonly #pauses = new Map<MemberId, Pause>();
-  #lastId = 0;
+  /** From anywhere: two members' numbers are not to meet in attempts at one another. */
+  #lastId: number;
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: AttemptsOut) {
     this.#config = config;
     this.#deadlines = deadlines;
     this.#rng = rng;
     this.#out = out;
+    this.#lastId = rng.below(2 ** 30);
+    const { dialsPerMinuteMax } = config;
+    this.#dials = new TokenBucket(dialsPerMinuteMax / 60, dialsPerMinuteMax, 0);
   }
 
+  /** Links that may come of what was asked here or is being dialled. */
   get count(): number {
+    return this.#walks.size + this.#countOf((attempt) => !isWaiting(attempt));
+  }
+
+  /** The same with what was granted to others. */
+  get peerCount(): number {
     return this.#byPeer.size;
+  }
+
+  /** Connections under way. */
+  get dialled(): number {
+    return this.#countOf(({ connecting, linked }) => connecting || linked);
+  }
+
+  /** How many more members may be asked now. */
+  free(now: number): number {
+    return this.#dials.available(now) - this.#walks.size;
   }
 
   has(peer: MemberId): boolean {
@@ -99,15 +132,22 @@ export class Attempts {
     peer: MemberId,
     seed: SeedId | undefined,
     generation: number,
-    urgent: boolean,
+    links: number,
     now: number,
   ): void {
-    if (this.#byPeer.has(peer)) return;
+    if (this.#byPeer.has(peer) || this.free(now) < 1) return;
     const id = ++this.#lastId;
-    const attempt = this.#begin({ id, wireId: id, peer, asker: true, seed }, now);
-    const flags = this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
-    const request: Inner = { type: "linkRequest", attempt: id, generation, flags, urgent };
+    const attempt = this.#begin({ id, wireId: id, peer, asker: true, seed, theySlow: false }, now);
+    const request: Inner = { type: "linkRequest", ...this.#request(id, generation, links) };
     if (!this.#out.carry(peer, request, seed)) this.#giveUp(attempt, now);
+  }
+
+  /** Begins a walk: the request goes to nobody in particular. */
+  walk(generation: number, links: number, now: number): LinkRequest {
+    const id = ++this.#lastId;
+    this.#walks.add(id);
+    this.#deadlines.set(`attempt:${id}`, now + this.#config.requestTimeoutMs);
+    return this.#request(id, generation, links);
   }
 
   onRequest(from: MemberId, request: LinkRequest, seed: SeedId | undefined, now: number): void {
@@ -116,41 +156,67 @@ export class Attempts {
       // A repetition of what we have accepted, or glare that the lower id wins.
       if (!own.asker && own.wireId === request.attempt) return;
       if (own.asker && this.#config.id < from) return;
-      this.#end(own);
-      if (own.connecting) this.#out.effect({ type: "abandon", attempt: own.id });
+      this.#drop(own);
     }
-    const refusal = this.#out.refusal(from, request);
-    if (refusal !== undefined || this.#byPeer.size >= 4 * this.#config.attemptsMax) {
-      const reason = refusal ?? "full";
-      this.#out.carry(from, { type: "linkReject", attempt: request.attempt, reason }, seed);
-      return;
-    }
-    const attempt = this.#begin(
-      { id: ++this.#lastId, wireId: request.attempt, peer: from, asker: false, seed },
-      now,
-    );
-    const flags = this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
-    const accept: Inner = { type: "linkAccept", attempt: request.attempt, flags };
-    if (this.#out.carry(from, accept, seed)) this.#connect(attempt, request.flags, now);
-    else this.#giveUp(attempt, now);
+    const reason = this.#refusal(from, request, now);
+    if (reason === undefined) return this.#accept(from, request, seed, now);
+    this.#out.carry(from, { type: "linkReject", attempt: request.attempt, reason }, seed);
   }
 
-  onAccept(from: MemberId, wireId: number, flags: number, now: number): void {
-    const attempt = this.#match(from, wireId);
-    if (attempt !== undefined && isAsking(attempt)) this.#connect(attempt, flags, now);
+  /** A walk of `from` ends here. False when it should go on. */
+  onWalk(from: MemberId, request: LinkRequest, now: number): boolean {
+    if (this.#byPeer.has(from) || this.#refusal(from, request, now) !== undefined) return false;
+    this.#accept(from, request, undefined, now);
+    return true;
+  }
+
+  onAccept(
+    from: MemberId,
+    wireId: number,
+    flags: number,
+    seed: SeedId | undefined,
+    now: number,
+  ): void {
+    const theySlow = (flags & FLAG_SLOW_OFFERER) !== 0;
+    const asked = this.#match(from, wireId);
+    const found = this.#walks.has(wireId);
+    if (asked !== undefined && !isAsking(asked)) return;
+    if (found) this.#endWalk(wireId);
+    const other = found ? this.#byPeer.get(from) : undefined;
+    const wins = other === undefined || (this.#config.id < from && !other.connecting);
+    const late = !found && asked === undefined;
+    if (late || !wins || !this.#out.wants(from) || !this.#dials.take(now)) {
+      if (asked !== undefined) this.#end(asked);
+      this.#out.carry(from, { type: "linkReject", attempt: wireId, reason: "failed" }, seed);
+      return;
+    }
+    if (other !== undefined) this.#drop(other);
+    const start = { id: wireId, wireId, peer: from, asker: true, seed, theySlow };
+    const attempt = found ? this.#begin(start, now) : (asked as Attempt);
+    attempt.theySlow = theySlow;
+    this.#connect(attempt, now);
   }
 
   onReject(from: MemberId, wireId: number, reason: RejectWord, now: number): void {
+    if (this.#walks.has(wireId)) {
+      this.#endWalk(wireId);
+      return this.#out.missed(now);
+    }
     const attempt = this.#match(from, wireId);
     if (attempt === undefined || attempt.linked) return;
+    if (isWaiting(attempt)) return this.#end(attempt);
     const why = attempt.connecting ? "given up by the other end" : `refused: ${reason}`;
     this.#fail(attempt, why, now);
   }
 
   /** The other end's signalling. */
-  onRemoteSignal(from: MemberId, wireId: number, payload: Uint8Array): void {
+  onRemoteSignal(from: MemberId, wireId: number, payload: Uint8Array, now: number): void {
     const attempt = this.#match(from, wireId);
-    if (attempt === undefined) return;
+    if (attempt === undefined || attempt.linked) return;
+    if (isWaiting(attempt)) {
+      if (!this.#dials.take(now)) return;
+      this.#connect(attempt, now);
+    }
     if (attempt.connecting) {
       this.#out.effect({ type: "signal", attempt: attempt.id, payload });
     } else if (attempt.early.length < EARLY_SIGNALS_MAX) attempt.early.push(payload);
@@ -182,6 +248,14 @@ export class Attempts {
     this.#fail(attempt, reason, now);
   }
 
+  /** A request or a signal was lost on its way: no link comes of it, and another attempt may find another way. */
+  onNoRoute(peer: MemberId, now: number): void {
+    const attempt = this.#byPeer.get(peer);
+    if (attempt === undefined || attempt.linked || attempt.seed !== undefined) return;
+    if (!isWaiting(attempt)) return this.onConnectFailed(attempt.id, "no route", now);
+    this.#end(attempt);
+  }
+
   /** The seed has no such member. */
   onGone(peer: MemberId, now: number): void {
     const attempt = this.#byPeer.get(peer);
@@ -189,8 +263,10 @@ export class Attempts {
   }
 
   onDeadline(id: AttemptId, now: number): void {
+    if (this.#walks.delete(id)) return this.#out.missed(now);
     const attempt = this.#byId.get(id);
     if (attempt === undefined) return;
+    if (isWaiting(attempt)) return this.#end(attempt);
     const { connecting, linked } = attempt;
     this.#fail(attempt, connecting ? "no link in time" : linked ? "no greeting" : "no answer", now);
   }
@@ -203,10 +279,36 @@ export class Attempts {
   }
 
   abandonAll(): void {
-    for (const attempt of [...this.#byPeer.values()]) {
-      this.#end(attempt);
-      if (attempt.connecting) this.#out.effect({ type: "abandon", attempt: attempt.id });
-    }
+    for (const attempt of [...this.#byPeer.values()]) this.#drop(attempt);
+  }
+
+  #request(attempt: AttemptId, generation: number, links: number): LinkRequest {
+    return { attempt, generation, flags: this.#flags(), links };
+  }
+
+  #flags(): number {
+    return this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
+  }
+
+  /** Who has no link at all is let in, whatever was dialled before. */
+  #refusal(from: MemberId, request: LinkRequest, now: number): RejectWord | undefined {
+    if (this.#byPeer.size >= 4 * this.#config.attemptsMax) return "full";
+    if (request.links > 0 && this.#dials.available(now) < 1) return "full";
+    return this.#out.refusal(from, request);
+  }
+
+  #accept(from: MemberId, request: LinkRequest, seed: SeedId | undefined, now: number): void {
+    const wireId = request.attempt;
+    const theySlow = (request.flags & FLAG_SLOW_OFFERER) !== 0;
+    const start = { id: ++this.#lastId, wireId, peer: from, asker: false, seed, theySlow };
+    const attempt = this.#begin(start, now);
+    const accept: Inner = { type: "linkAccept", attempt: wireId, flags: this.#flags() };
+    if (!this.#out.carry(from, accept, seed)) return this.#end(attempt);
+    // The asker is to make its offer by then, or to say that it does not.
+    this.#deadlines.set(`attempt:${attempt.id}`, now + this.#config.attemptTimeoutMs / 2);
+    if (!this.#isOfferer(attempt)) return;
+    this.#dials.take(now);
+    this.#connect(attempt, now);
   }
 
   #begin(start: Omit<Attempt, "connecting" | "linked" | "early">, now: number): Attempt {
@@ -217,14 +319,15 @@ export class Attempts {
     return attempt;
   }
 
-  #connect(attempt: Attempt, theirFlags: number, now: number): void {
+  #isOfferer(attempt: Attempt): boolean {
+    const { slowOfferer } = this.#config;
+    return slowOfferer === attempt.theySlow ? attempt.asker : !slowOfferer;
+  }
+
+  #connect(attempt: Attempt, now: number): void {
     attempt.connecting = true;
     this.#deadlines.set(`attempt:${attempt.id}`, now + this.#config.attemptTimeoutMs);
-    const theySlow = (theirFlags & FLAG_SLOW_OFFERER) !== 0;
-    const initiator =
-      this.#config.slowOfferer === theySlow
-        ? this.#config.id < attempt.peer
-        : !this.#config.slowOfferer;
+    const initiator = this.#isOfferer(attempt);
     this.#out.effect({ type: "connect", attempt: attempt.id, peer: attempt.peer, initiator });
     for (const payload of attempt.early) {
       this.#out.effect({ type: "signal", attempt: attempt.id, payload });
@@ -249,8 +352,7 @@ export class Attempts {
   }
 
   #pause(attempt: Attempt, now: number): void {
-    this.#end(attempt);
-    if (attempt.connecting) this.#out.effect({ type: "abandon", attempt: attempt.id });
+    this.#drop(attempt);
     const before = this.#pauses.get(attempt.peer)?.ms ?? this.#config.retryMinMs / 2;
     const ms = Math.min(2 * before, this.#config.retryMaxMs);
     this.#pauses.delete(attempt.peer);
@@ -259,6 +361,22 @@ export class Attempts {
       const oldest = this.#pauses.keys().next();
       if (!oldest.done) this.#pauses.delete(oldest.value);
     }
+  }
+
+  #countOf(counts: (attempt: Attempt) => boolean): number {
+    let count = 0;
+    for (const attempt of this.#byPeer.values()) if (counts(attempt)) count++;
+    return count;
+  }
+
+  #drop(attempt: Attempt): void {
+    this.#end(attempt);
+    if (attempt.connecting) this.#out.effect({ type: "abandon", attempt: attempt.id });
+  }
+
+  #endWalk(id: AttemptId): void {
+    this.#walks.delete(id);
+    this.#deadlines.clear(`attempt:${id}`);
   }
 
   #end(attempt: Attempt): void {
@@ -270,4 +388,9 @@ export class Attempts {
 
 function isAsking(attempt: Attempt): boolean {
   return attempt.asker && !attempt.connecting && !attempt.linked;
+}
+
+/** Accepted here, and nothing has come of it yet. */
+function isWaiting(attempt: Attempt): boolean {
+  return !attempt.asker && !attempt.connecting && !attempt.linked;
 }

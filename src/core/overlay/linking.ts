@@ -9,18 +9,29 @@ import type { Rng } from "../lib/rng.ts";
 import type { AttemptId, Effect, Input, MemberId, SeedId } from "../machine.ts";
 import type { MemberTable } from "../membership/table.ts";
 import type { FrameCodec, RejectReason } from "../wire/codec.ts";
-import type { Inner } from "../wire/messages.ts";
+import type { Inner, MemberRecord, Message, MessageOf } from "../wire/messages.ts";
 import { Attempts } from "./attempts.ts";
 import { Overlay } from "./overlay.ts";
+import { Walks } from "./walk.ts";
 
 export interface LinkingOut {
   effect(effect: Effect): void;
   neighbours(): readonly MemberId[];
   linked(peer: MemberId): boolean;
+  /** How long a neighbour has shown no life: undefined while it answers, ms. */
+  silenceMs(peer: MemberId, now: number): number | undefined;
+  /** Whom the schema allows a link with. */
+  mayLink(record: MemberRecord): boolean;
+  /** Whether traffic with a neighbour needs the link, or needed it and is over. */
+  demand(peer: MemberId, now: number): "busy" | "idle" | undefined;
   /** Carries `inner` over the mesh. False when there is no way now. */
   carry(to: MemberId, inner: Inner): boolean;
-  /** Ends the link with `peer` for want of room. */
-  shed(peer: MemberId): void;
+  /** To a neighbour. */
+  send(peer: MemberId, message: Message): void;
+  /** `to` can be reached along `path`. */
+  learn(to: MemberId, path: readonly MemberId[]): void;
+  /** Ends the link with `peer`, for both ends have enough. */
+  part(peer: MemberId): void;
   /** Ends our end of a link that the other end does not have any more. */
   superseded(peer: MemberId): void;
   failed(peer: MemberId, reason: string): void;
@@ -31,15 +42,21 @@ export interface LinkingOut {
   island(): MemberId;
 }
 
+/** How often the island is looked at, ms: a seed gives it 10 s to settle. */
+const ISLAND_PERIOD_MS = 1_000;
+
 type SeedInput = Extract<Input, { readonly seed: SeedId }>;
 
 export class Linking {
+  readonly #config: Config;
   readonly #attempts: Attempts;
   readonly #overlay: Overlay;
+  readonly #walks: Walks;
   readonly #codec: FrameCodec;
   readonly #out: LinkingOut;
   readonly #seeds = new Set<SeedId>();
   #island: MemberId;
+  #islandAt = 0;
 
   constructor(
     config: Config,
@@ -49,46 +66,50 @@ export class Linking {
     table: MemberTable,
     out: LinkingOut,
   ) {
+    this.#config = config;
     this.#codec = codec;
     this.#out = out;
     this.#island = out.island();
-    this.#attempts = new Attempts(config, deadlines, rng.fork("attempts"), {
-      effect: (effect) => out.effect(effect),
-      carry: (to, inner, seed) =>
-        seed === undefined ? out.carry(to, inner) : this.#sendSeed(seed, to, inner),
-      refusal: (peer, request) => {
-        if (!out.linked(peer)) return this.#overlay.refusal(request);
-        // It asks because it has no link: ours is dead, whatever it seems.
-        out.superseded(peer);
-        return undefined;
-      },
-      failed: (peer, reason) => out.failed(peer, reason),
-      notFound: (peer) => out.notFound(peer),
-    });
+    this.#attempts = this.#makeAttempts(deadlines, rng.fork("attempts"));
+    this.#walks = this.#makeWalks(rng.fork("walks"));
     this.#overlay = new Overlay(config, deadlines, rng.fork("overlay"), table, this.#attempts, {
       linked: (peer) => out.linked(peer),
-      linkCount: () => out.neighbours().length,
       neighbours: () => out.neighbours(),
-      drop: (peer) => out.shed(peer),
+      fresh: (now) => this.#fresh(now),
+      mayLink: (record) => out.mayLink(record),
+      walk: (request, now) => this.#walks.begin(request, now),
+      release: (peer, hard) => out.send(peer, { type: "release", hard }),
+      drop: (peer) => out.part(peer),
+      demand: (peer, now) => out.demand(peer, now),
     });
   }
 
   /** Members that a seed has introduced and that we have no link with yet. */
   get introducedCount(): number {
-    return this.#overlay.introducedCount;
+    return this.#overlay.introductions.count;
   }
 
   /** Members came, went or changed: other links may be wanted. */
   membersChanged(now: number): void {
-    this.#overlay.wake(now);
-    const island = this.#out.island();
-    if (island === this.#island) return;
-    this.#island = island;
-    this.#out.effect({ type: "island", id: island });
+    this.#overlay.membersChanged(now);
   }
 
-  seek(generation: number, now: number): void {
-    this.#overlay.seek(generation, now);
+  seek(generation: number, now: number, lateMs: number): void {
+    this.#overlay.seek(generation, now, lateMs);
+    this.#tellIsland(now);
+  }
+
+  /** Much traffic goes to `peer` over others. True when it is asked for a link. */
+  demand(peer: MemberId, generation: number, now: number): boolean {
+    return this.#overlay.demand(peer, generation, now);
+  }
+
+  onForwardJoin(from: MemberId, message: MessageOf<"forwardJoin">, now: number): void {
+    this.#walks.onForwardJoin(from, message, now);
+  }
+
+  onRelease(from: MemberId, hard: boolean, now: number): void {
+    this.#overlay.onRelease(from, hard, now);
   }
 
   /** What failed without a network may be tried at once. */
@@ -102,13 +123,15 @@ export class Linking {
       case "seedUp":
         if (!this.#seeds.has(input.seed)) this.#out.effect({ type: "island", id: this.#island });
         this.#seeds.add(input.seed);
-        return this.#overlay.onSeedUp(input.seed, input.introduced, now);
+        this.#overlay.introductions.onUp(input.seed, input.introduced, this.#config.id);
+        return this.#overlay.wake(now);
       case "seedDown":
         this.#seeds.delete(input.seed);
-        return this.#overlay.onSeedDown(input.seed);
+        return this.#overlay.introductions.onDown(input.seed);
       case "seedGone":
-        this.#overlay.onSeedGone(input.seed, input.id);
-        return this.#attempts.onGone(input.id, now);
+        this.#overlay.introductions.onGone(input.seed, input.id);
+        this.#attempts.onGone(input.id, now);
+        return this.#overlay.wake(now);
       case "seedPacket": {
         const decoded = this.#codec.decodeInner(input.bytes);
         if (decoded.ok) this.onInner(input.from, decoded.message, input.seed, now);
@@ -123,11 +146,11 @@ export class Linking {
       case "linkRequest":
         return this.#attempts.onRequest(from, inner, seed, now);
       case "linkAccept":
-        return this.#attempts.onAccept(from, inner.attempt, inner.flags, now);
+        return this.#attempts.onAccept(from, inner.attempt, inner.flags, seed, now);
       case "linkReject":
         return this.#attempts.onReject(from, inner.attempt, inner.reason, now);
       case "signal":
-        return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload);
+        return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload, now);
     }
   }
 
@@ -149,7 +172,16 @@ export class Linking {
     this.#overlay.onLinkUp(peer);
   }
 
-  onDown(now: number): void {
+  onDown(peer: MemberId, now: number): void {
+    this.#overlay.onLinkDown(peer, now);
+  }
+
+  /** What was carried to `peer` over the mesh is lost. */
+  onNoRoute(peer: MemberId, now: number): void {
+    this.#attempts.onNoRoute(peer, now);
+  }
+
+  onAttemptFailed(now: number): void {
     this.#overlay.wake(now);
   }
 
@@ -159,6 +191,57 @@ export class Linking {
 
   stop(): void {
     this.#attempts.abandonAll();
+  }
+
+  #makeAttempts(deadlines: Deadlines, rng: Rng): Attempts {
+    const out = this.#out;
+    return new Attempts(this.#config, deadlines, rng, {
+      effect: (effect) => out.effect(effect),
+      carry: (to, inner, seed) =>
+        seed === undefined ? out.carry(to, inner) : this.#sendSeed(seed, to, inner),
+      refusal: (peer, request) => {
+        // It asks because it has no link: ours is dead, whatever it seems.
+        if (out.linked(peer)) out.superseded(peer);
+        return this.#overlay.grants(peer, request, true) ? undefined : "full";
+      },
+      wants: (peer) => this.#overlay.wants(peer),
+      missed: (now) => this.#overlay.onMissed(now),
+      failed: (peer, reason) => out.failed(peer, reason),
+      notFound: (peer) => out.notFound(peer),
+    });
+  }
+
+  #makeWalks(rng: Rng): Walks {
+    const out = this.#out;
+    return new Walks(this.#config, rng, {
+      fresh: (now) => this.#fresh(now),
+      send: (peer, message) => out.send(peer, message),
+      learn: (origin, path) => out.learn(origin, path),
+      take: (origin, request, isLast, now) =>
+        !out.linked(origin) &&
+        this.#overlay.grants(origin, request, isLast) &&
+        this.#attempts.onWalk(origin, request, now),
+      refuse: (origin, attempt) =>
+        out.carry(origin, { type: "linkReject", attempt, reason: "full" }),
+    });
+  }
+
+  #fresh(now: number): readonly MemberId[] {
+    const { silentMs } = this.#config;
+    return this.#out.neighbours().filter((peer) => {
+      const silenceMs = this.#out.silenceMs(peer, now);
+      return silenceMs === undefined || silenceMs < silentMs;
+    });
+  }
+
+  /** Seeks it now and then: everybody's lowest live id is a look at all members. */
+  #tellIsland(now: number): void {
+    if (this.#seeds.size === 0 || now < this.#islandAt) return;
+    this.#islandAt = now + ISLAND_PERIOD_MS;
+    const island = this.#out.island();
+    if (island === this.#island) return;
+    this.#island = island;
+    this.#out.effect({ type: "island", id: island });
   }
 
   #sendSeed(seed: SeedId, to: MemberId, inner: Inner): boolean {

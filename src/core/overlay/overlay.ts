@@ -1,46 +1,75 @@
 /**
- * Which links a member wants: everyone up to `fullMeshMax` members, beyond that `linksTarget` of them at random,
- * within a budget of `linksSlack` above it. A member without any link takes precedence over the budget.
+ * Seeking the links that are wanted and not there, and parting from those that are too many. What is wanted is said
+ * in `active-view.ts`.
  *
- * This is HyParView's active view (Leitão et al. 2007, section 4) in its first form: candidates come from the full
- * member table instead of a passive view.
+ * - In a full mesh each member that has no link is asked; of a pair the lower id asks first.
+ * - Beyond, as many walks are sent out as links are missing.
+ * - Without any link members are asked through seeds, and so they are when half of the links have fallen silent at
+ *   once (a mass crash): then the mesh is in pieces, and what is alive is found everywhere, before anybody is given
+ *   up. More are asked than are needed, and the first that answer are dialled.
+ * - A seed's introductions that nobody here knows are bridges to another island, asked one at a time.
  */
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { Rng } from "../lib/rng.ts";
-import type { MemberId, SeedId } from "../machine.ts";
-import type { MemberTable } from "../membership/table.ts";
-import type { Attempts, LinkRequest } from "./attempts.ts";
+import type { MemberId } from "../machine.ts";
+import { isLive, type MemberTable } from "../membership/table.ts";
+import type { LinkRequest, MemberRecord } from "../wire/messages.ts";
+import { ActiveView } from "./active-view.ts";
+import type { Attempts } from "./attempts.ts";
+import { Introductions } from "./introductions.ts";
 
-/** Introduced members remembered for one seed. */
-const INTRODUCED_MAX = 32;
-
-/** Introduced members dialled at once through a seed while there is no link. */
+/** Introduced members that a newcomer asks at once. */
 const FIRST_DIALS = 3;
+
+/** Walks that find nobody double the pause before the next one so often: a walk is a few small messages. */
+const MISSED_MAX = 2;
 
 /** In a full mesh both ends want the link: the higher id gives the lower so much time to ask, ms. */
 const COURTESY_MS = 1_000;
 
+/** A look at the links that comes so late says nothing about their silence, ms. Source: design (self-doubt). */
+const LATE_MS = 250;
+
 export interface OverlayOut {
   linked(peer: MemberId): boolean;
-  linkCount(): number;
   neighbours(): readonly MemberId[];
-  /** Ends the link with `peer` for want of room. */
+  /** Neighbours that have shown life lately. */
+  fresh(now: number): readonly MemberId[];
+  /** Whom the schema allows a link with. */
+  mayLink(record: MemberRecord): boolean;
+  walk(request: LinkRequest, now: number): void;
+  /** Asks the other end to end our link if it can do without it. */
+  release(peer: MemberId, hard: boolean): void;
+  /** Ends the link with `peer`, for both ends have enough. */
   drop(peer: MemberId): void;
+  /** Traffic with `peer` needs the link, or needed it and is over. */
+  demand(peer: MemberId, now: number): "busy" | "idle" | undefined;
 }
 
 export class Overlay {
+  readonly introductions = new Introductions();
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #rng: Rng;
   readonly #table: MemberTable;
   readonly #attempts: Attempts;
   readonly #out: OverlayOut;
-  /** Members that each seed has introduced and that are not linked yet. */
-  readonly #seeds = new Map<SeedId, Set<MemberId>>();
+  readonly #view: ActiveView;
   /** Since when the lower id has been left to ask. */
   readonly #courtesy = new Map<MemberId, number>();
+  /** Links that can be counted on: in a mass crash only those that show life. */
+  #sound = 0;
+  #isCrisis = false;
+  /** Walks that found nobody, in a row, and when the next may go. */
+  #missed = 0;
+  #walkAt = 0;
+  /** Whom we asked to part, until its answer or the next time, and when that is. */
+  #parting: MemberId | undefined;
+  #partAt = Number.POSITIVE_INFINITY;
+  /** Whom traffic wants a link with, the last one. */
+  #demanded: MemberId | undefined;
 
   constructor(
     config: Config,
@@ -56,13 +85,7 @@ export class Overlay {
     this.#table = table;
     this.#attempts = attempts;
     this.#out = out;
-  }
-
-  /** Members that seeds have introduced and that are neither linked nor known to be gone. */
-  get introducedCount(): number {
-    let count = 0;
-    for (const introduced of this.#seeds.values()) count += introduced.size;
-    return count;
+    this.#view = new ActiveView(config);
   }
 
   /** Something changed: compare what is with what is wanted, soon. */
@@ -70,100 +93,192 @@ export class Overlay {
     this.#deadlines.ensure("overlay-soon", now);
   }
 
-  onSeedUp(seed: SeedId, introduced: readonly MemberId[], now: number): void {
-    const known = this.#seeds.get(seed) ?? new Set();
-    this.#seeds.set(seed, known);
-    for (const id of introduced) {
-      if (id !== this.#config.id && known.size < INTRODUCED_MAX) known.add(id);
-    }
-    this.wake(now);
-  }
-
-  onSeedDown(seed: SeedId): void {
-    this.#seeds.delete(seed);
-  }
-
-  onSeedGone(seed: SeedId, peer: MemberId): void {
-    this.#seeds.get(seed)?.delete(peer);
+  /** Members came, went or changed. */
+  membersChanged(now: number): void {
+    this.#view.resize(this.#table.liveCount);
+    if (this.#view.isFull || this.#out.neighbours().length < this.#view.target) this.wake(now);
   }
 
   onLinkUp(peer: MemberId): void {
     this.#courtesy.delete(peer);
-    for (const introduced of this.#seeds.values()) introduced.delete(peer);
+    this.introductions.onLinked(peer);
+    this.#missed = 0;
   }
 
-  /** Why a request for a link is refused; undefined when it is granted. */
-  refusal(request: LinkRequest): "full" | undefined {
-    if (request.urgent || this.#isFull()) return undefined;
-    const used = this.#out.linkCount() + this.#attempts.count;
-    return used < this.#config.linksTarget + this.#config.linksSlack ? undefined : "full";
+  onLinkDown(peer: MemberId, now: number): void {
+    if (this.#parting === peer) this.#parting = undefined;
+    this.#walkAt = 0;
+    this.wake(now);
   }
 
-  /** Asks for the links that are wanted and not there. */
-  seek(generation: number, now: number): void {
-    const linkCount = this.#out.linkCount();
+  /** A walk found nobody: the next one takes its time, unless links are badly missing. */
+  onMissed(now: number): void {
+    this.#missed = Math.min(this.#missed + 1, MISSED_MAX);
+    this.#walkAt = now + this.#rng.jitter(this.#config.retryMinMs * 2 ** this.#missed, 0.5);
+  }
+
+  /** Whether a request is granted. `isLast`: nobody else is asked when we refuse. */
+  grants(peer: MemberId, request: LinkRequest, isLast: boolean): boolean {
+    const record = this.#table.get(peer)?.record;
+    if (record !== undefined && !this.#out.mayLink(record)) return false;
+    return this.#view.grants(request, this.#used, isLast);
+  }
+
+  /** Whether a link is still wanted from one that was asked for it. */
+  wants(peer: MemberId): boolean {
+    if (this.#out.linked(peer)) return false;
+    return this.#view.isFull || !this.#table.isLive(peer) || this.#isSought(peer);
+  }
+
+  /** Traffic with `peer` would be better off with a link. True when it is asked for one. */
+  demand(peer: MemberId, generation: number, now: number): boolean {
+    const used = this.#used;
+    const room = used < this.#view.target + this.#config.linksSlack;
+    const record = this.#table.get(peer)?.record;
+    if (!room || record === undefined || !this.#mayAsk(record, now)) return false;
+    this.#demanded = peer;
+    this.#attempts.ask(peer, undefined, generation, Math.max(1, this.#sound), now);
+    return true;
+  }
+
+  /** The other end asks to part. */
+  onRelease(peer: MemberId, hard: boolean, now: number): void {
+    const links = this.#out.neighbours().length - (this.#parting === undefined ? 0 : 1);
+    if (!this.#out.linked(peer) || !this.#view.spares(links, hard)) return;
+    if (hard || this.#out.demand(peer, now) !== "busy") this.#out.drop(peer);
+  }
+
+  /** Asks for the links that are wanted and not there, and parts from one that is not. */
+  seek(generation: number, now: number, lateMs: number): void {
     this.#deadlines.set("overlay", now + this.#rng.jitter(this.#config.overlayPeriodMs, 0.2));
-    this.#dialIntroduced(linkCount, generation, now);
-    if (linkCount === 0) return;
-    this.#shed(linkCount);
-    const room = this.#isFull()
-      ? Number.POSITIVE_INFINITY
-      : this.#config.linksTarget - linkCount - this.#attempts.count;
-    const free = Math.min(room, this.#config.attemptsMax - this.#attempts.count);
-    if (free <= 0) return;
-    const candidates = [...this.#table.others()]
-      .filter(({ record, state }) => state === "alive" && this.#mayAsk(record.id, now))
-      .map(({ record }) => record.id);
-    for (const peer of this.#rng.sample(candidates, free)) {
-      this.#attempts.ask(peer, undefined, generation, false, now);
-    }
+    this.#view.resize(this.#table.liveCount);
+    this.#assess(now, lateMs);
+    if (this.introductions.isUp) this.#askBySeeds(generation, now);
+    if (this.#sound === 0) return;
+    if (this.#view.isFull) this.#askAll(generation, now);
+    else this.#walk(generation, now);
+    this.#part(now);
   }
 
-  /** Through seeds: the first link, and bridges to members that nobody here knows (another island). */
-  #dialIntroduced(linkCount: number, generation: number, now: number): void {
-    let dials = (linkCount === 0 ? FIRST_DIALS : 1) - this.#attempts.count;
-    for (const [seed, introduced] of this.#seeds) {
-      if (linkCount === 0 && introduced.size === 0) this.#recall(introduced);
+  #assess(now: number, lateMs: number): void {
+    const links = this.#out.neighbours();
+    const fresh = lateMs > LATE_MS ? links : this.#out.fresh(now);
+    this.#isCrisis = links.length > 0 && 2 * fresh.length <= links.length;
+    this.#sound = this.#isCrisis ? fresh.length : links.length;
+  }
+
+  get #used(): number {
+    const links = this.#isCrisis ? this.#sound : this.#out.neighbours().length;
+    return links + this.#attempts.peerCount;
+  }
+
+  /** Through seeds: the first link, whoever is left after a mass crash, and bridges to members nobody here knows. */
+  #askBySeeds(generation: number, now: number): void {
+    const isDesperate = this.#sound === 0 || this.#isCrisis;
+    const isNew = this.#table.liveCount <= 1;
+    const atOnce = isNew ? FIRST_DIALS : 2 * this.#config.attemptsMax;
+    let asks = (isDesperate ? atOnce : 1) - this.#attempts.count;
+    for (const [seed, introduced] of this.introductions.seeds()) {
       for (const peer of introduced) {
-        if (this.#out.linked(peer) || (linkCount > 0 && this.#table.isLive(peer))) {
-          introduced.delete(peer);
-        } else if (
-          dials > 0 &&
-          !this.#attempts.has(peer) &&
-          this.#attempts.pausedUntil(peer) <= now
-        ) {
-          dials--;
-          this.#attempts.ask(peer, seed, generation, linkCount === 0, now);
-        }
+        const isKnown = !isDesperate && this.#table.isLive(peer);
+        if (isKnown || this.#out.linked(peer)) introduced.delete(peer);
+      }
+      const known = isDesperate && asks > 0 ? this.#recall(asks, now) : [];
+      for (const peer of [...introduced, ...known]) {
+        if (asks <= 0) return;
+        if (this.#attempts.has(peer) || this.#attempts.pausedUntil(peer) > now) continue;
+        if (!this.introductions.mayAsk(now)) return;
+        asks--;
+        this.#attempts.ask(peer, seed, generation, this.#sound, now);
       }
     }
   }
 
-  /** Members without a link were let in above the budget: the best linked neighbours can do without us. */
-  #shed(linkCount: number): void {
-    const surplus = linkCount - this.#config.linksTarget - this.#config.linksSlack;
-    if (this.#isFull() || surplus <= 0) return;
-    const linksOf = (id: MemberId): number => this.#table.get(id)?.record.neighbours.length ?? 0;
-    const spare = this.#out.neighbours().filter((id) => linksOf(id) > this.#config.linksTarget / 2);
-    spare.sort((a, b) => linksOf(b) - linksOf(a) || (a < b ? -1 : 1));
-    for (const peer of spare.slice(0, surplus)) this.#out.drop(peer);
+  /** Members known from before, who may be at the seed too. Without any link, who is down for us may not be. */
+  #recall(count: number, now: number): MemberId[] {
+    const known: MemberId[] = [];
+    for (const member of this.#table.others()) {
+      const { record, state } = member;
+      const isCandidate = this.#sound === 0 ? state !== "left" : isLive(member);
+      if (isCandidate && this.#mayAsk(record, now)) known.push(record.id);
+    }
+    return this.#rng.sample(known, count);
   }
 
-  /** Every link was lost: members known from before may be at the seed too. */
-  #recall(introduced: Set<MemberId>): void {
-    const known = [...this.#table.others()].filter(({ state }) => state !== "left");
-    for (const { record } of this.#rng.sample(known, FIRST_DIALS)) introduced.add(record.id);
+  #askAll(generation: number, now: number): void {
+    const candidates: MemberId[] = [];
+    for (const { record, state } of this.#table.others()) {
+      if (state !== "alive" || !this.#mayAsk(record, now)) continue;
+      if (this.#isOurTurn(record.id, now)) candidates.push(record.id);
+    }
+    const free = this.#config.attemptsMax - this.#attempts.count;
+    for (const peer of this.#rng.sample(candidates, Math.max(0, free))) {
+      this.#attempts.ask(peer, undefined, generation, this.#sound, now);
+    }
   }
 
-  /** Up to the bound everyone is linked with everyone. */
-  #isFull(): boolean {
-    return this.#table.liveCount <= this.#config.fullMeshMax;
+  /** One more than is missing, in a crisis twice as many: a walk may end in the dark. */
+  #walk(generation: number, now: number): void {
+    const missing = this.#view.target - this.#sound - this.#attempts.count;
+    const isBad = 2 * this.#sound < this.#view.target;
+    if (missing <= 0 || (now < this.#walkAt && !isBad)) return;
+    const factor = this.#isCrisis ? 2 : 1;
+    const walks = Math.min(
+      factor * missing + 1,
+      factor * this.#config.attemptsMax - this.#attempts.count,
+      this.#attempts.free(now),
+    );
+    for (let i = 0; i < walks; i++) {
+      this.#out.walk(this.#attempts.walk(generation, this.#sound, now), now);
+    }
   }
 
-  #mayAsk(peer: MemberId, now: number): boolean {
-    if (this.#out.linked(peer) || this.#attempts.has(peer)) return false;
-    if (this.#attempts.pausedUntil(peer) > now) return false;
-    if (!this.#isFull() || this.#config.id < peer) return true;
+  /** Asks one neighbour at a time to part, over the cap soon, over the target now and then. */
+  #part(now: number): void {
+    const links = this.#out.neighbours();
+    const surplus = this.#view.surplus(links.length);
+    if (surplus === undefined) {
+      this.#parting = undefined;
+      this.#partAt = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const hard = surplus === "hard";
+    const periodMs = hard ? this.#config.overlayPeriodMs : this.#config.releasePeriodMs;
+    const due = now >= this.#partAt;
+    const next = now + this.#rng.jitter(periodMs, 0.5);
+    this.#partAt = due ? next : Math.min(this.#partAt, next);
+    if (!due) return;
+    this.#parting = hard ? this.#mostSpare(links, now) : this.#anySpare(links, now);
+    if (this.#parting !== undefined) this.#out.release(this.#parting, hard);
+  }
+
+  #mostSpare(links: readonly MemberId[], now: number): MemberId | undefined {
+    const records = links.flatMap((id) => this.#table.get(id)?.record ?? []);
+    return this.#view.mostSpare(records.filter(({ id }) => this.#out.demand(id, now) !== "busy"));
+  }
+
+  /** First what was opened for traffic that is over. */
+  #anySpare(links: readonly MemberId[], now: number): MemberId | undefined {
+    const spare = links.filter((id) => {
+      const record = this.#table.get(id)?.record;
+      return record !== undefined && this.#view.seemsToSpare(record);
+    });
+    const idle = spare.find((id) => this.#out.demand(id, now) === "idle");
+    return idle ?? this.#rng.pick(spare.filter((id) => this.#out.demand(id, now) !== "busy"));
+  }
+
+  #isSought(peer: MemberId): boolean {
+    return this.#demanded === peer || this.#sound + this.#attempts.dialled < this.#view.target;
+  }
+
+  #mayAsk(record: MemberRecord, now: number): boolean {
+    const { id } = record;
+    if (this.#out.linked(id) || this.#attempts.has(id)) return false;
+    return this.#attempts.pausedUntil(id) <= now && this.#out.mayLink(record);
+  }
+
+  #isOurTurn(peer: MemberId, now: number): boolean {
+    if (this.#config.id < peer) return true;
     const since = this.#courtesy.get(peer) ?? now;
     this.#courtesy.set(peer, since);
     if (now - since < COURTESY_MS) return false;

@@ -1,33 +1,42 @@
-/** Everything that goes to one member: over the link with it, along a route, repeated until it has arrived. */
+/** Everything that goes to one member: over the link with it, along a way, repeated until it has arrived. */
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import type { MemberTable } from "../membership/table.ts";
 import type { Inner, Message, MessageOf } from "../wire/messages.ts";
+import { Demand } from "./demand.ts";
 import { DirectMessages, type SendFailure } from "./direct.ts";
 import { Router } from "./router.ts";
 import { Routes } from "./routes.ts";
-
-/** A hop that said `noRoute` is avoided so long: its list is announced anew within it, ms. */
-const BROKEN_MS = 5_000;
+import { RouteSearch } from "./search.ts";
 
 export interface DeliveryOut {
   neighbours(): readonly MemberId[];
   linked(peer: MemberId): boolean;
   /** Queues for a neighbour; false when there is no link or its queue is full. */
   send(peer: MemberId, message: Message): boolean;
+  /** Ahead of what is queued. */
+  tell(peer: MemberId, message: MessageOf<"routeSearch">): void;
+  /** Tells whether what was queued last for a neighbour still waits there. */
+  queued(peer: MemberId): () => boolean;
   /** What has arrived for us. */
   arrived(from: MemberId, inner: Inner): void;
   heard(from: MemberId, name: string, value: Uint8Array): void;
+  /** So much goes to `peer` that a link is worth while; true when it is asked for one. */
+  wanted(peer: MemberId): boolean;
+  /** What was carried to `peer` lately is lost. */
+  broken(peer: MemberId): void;
   sent(id: number): void;
   sendFailed(id: number, reason: SendFailure): void;
 }
 
 export class Delivery {
+  readonly demand: Demand;
   readonly #now: () => number;
   readonly #routes: Routes;
   readonly #router: Router;
+  readonly #search: RouteSearch;
   readonly #direct: DirectMessages;
   readonly #out: DeliveryOut;
 
@@ -40,15 +49,31 @@ export class Delivery {
   ) {
     this.#now = now;
     this.#out = out;
-    this.#routes = new Routes(table, () => out.neighbours());
+    this.demand = new Demand(config);
+    const linked = (peer: MemberId): boolean => out.linked(peer);
+    this.#routes = new Routes(table, { links: () => out.neighbours(), linked });
     this.#router = new Router(config.id, this.#routes, {
-      linked: (peer) => out.linked(peer),
+      now,
+      linked,
       send: (peer, message) => out.send(peer, message),
-      deliver: (from, inner) => out.arrived(from, inner),
-      broken: (target) => this.#direct.retrySoon(target),
+      deliver: (from, inner) => this.#onInner(from, inner),
+      broken: (target) => {
+        this.#direct.retrySoon(target);
+        out.broken(target);
+      },
+    });
+    this.#search = new RouteSearch(config.id, deadlines, now(), {
+      neighbours: () => out.neighbours(),
+      linked,
+      isLive: (id) => table.isLive(id),
+      send: (peer, question) => out.tell(peer, question),
+      asked: (origin, path) => {
+        this.#routes.learn(origin, path, now());
+        this.#router.carry(origin, { type: "routeFound" });
+      },
     });
     this.#direct = new DirectMessages(config, deadlines, {
-      carry: (to, inner) => this.#router.carry(to, inner),
+      carry: (to, inner, again) => this.#carryDirect(to, inner, again),
       sent: (id) => out.sent(id),
       failed: (id, reason) => out.sendFailed(id, reason),
     });
@@ -61,7 +86,7 @@ export class Delivery {
 
   /** Sends once and does not look back. False when there is no way now. */
   carry(to: MemberId, inner: Inner): boolean {
-    return this.#router.carry(to, inner);
+    return this.#router.carry(to, inner) !== undefined;
   }
 
   /** Sends until it has arrived: ends in `sent` or `sendFailed`. */
@@ -69,12 +94,21 @@ export class Delivery {
     this.#direct.send(command, generation, this.#now());
   }
 
+  /** `to` can be reached along `path`: something came that way. */
+  learn(to: MemberId, path: readonly MemberId[]): void {
+    this.#routes.learn(to, path, this.#now());
+  }
+
   onRouted(neighbour: MemberId, message: MessageOf<"routed">): void {
     this.#router.onRouted(neighbour, message);
   }
 
   onNoRoute(message: MessageOf<"noRoute">): void {
-    this.#router.onNoRoute(message, this.#now());
+    this.#router.onNoRoute(message);
+  }
+
+  onRouteSearch(neighbour: MemberId, question: MessageOf<"routeSearch">): void {
+    this.#search.onQuestion(neighbour, question, this.#now());
   }
 
   onDirect(from: MemberId, inner: Extract<Inner, { type: "direct" }>): void {
@@ -89,21 +123,44 @@ export class Delivery {
 
   /** Our link with `peer` came or went. */
   linksChanged(peer: MemberId): void {
-    this.#routes.changed();
-    this.#direct.retryNow(peer, this.#now());
+    this.#direct.wayChanged(peer, this.#now());
   }
 
   /** The member left or is down. */
   gone(peer: MemberId): void {
+    this.#search.end(peer);
     this.#direct.gone(peer);
-  }
-
-  /** Lists have been announced anew since hops broke. */
-  forgetBroken(): void {
-    this.#routes.forgetBroken(this.#now() - BROKEN_MS);
   }
 
   onDeadline(sequence: number): void {
     this.#direct.onDeadline(sequence, this.#now());
+  }
+
+  onSearchDeadline(target: MemberId): void {
+    this.#search.onDeadline(target, this.#now());
+  }
+
+  #onInner(from: MemberId, inner: Inner): void {
+    // Whatever it is: it came along a way, and that is known now.
+    this.#search.end(from);
+    if (inner.type === "routeFound") return this.#direct.wayChanged(from, this.#now());
+    this.#out.arrived(from, inner);
+  }
+
+  #carryDirect(
+    to: MemberId,
+    inner: Extract<Inner, { type: "direct" }>,
+    again: boolean,
+  ): { via: MemberId; waits: () => boolean } | undefined {
+    const now = this.#now();
+    if (again && !this.#out.linked(to)) this.#routes.unanswered(to, now);
+    const via = this.#router.carry(to, inner);
+    if (via !== to) {
+      if (via === undefined) this.#search.find(to, now);
+      if (this.demand.note(to, inner.value.length, now) && this.#out.wanted(to)) {
+        this.demand.want(to);
+      }
+    } else this.demand.note(to, inner.value.length, now);
+    return via === undefined ? undefined : { via, waits: this.#out.queued(via) };
   }
 }

@@ -19,23 +19,41 @@ const BYTES_PER_MS = 1_000;
 
 export type SendFailure = "unreachable" | "overloaded" | "gone";
 
+/** A copy on its way. */
+interface Carried {
+  /** The neighbour that has it. */
+  readonly via: MemberId;
+  /** Whether it still waits here for its link. */
+  readonly waits: () => boolean;
+}
+
 export interface DirectOut {
-  /** Carries `inner` towards `to`, behind other bulk. False when there is no way now. */
-  carry(to: MemberId, inner: Inner): boolean;
+  /**
+   * Carries `inner` towards `to`, behind other bulk. Undefined when there is no way now.
+   * @param again an earlier copy was not answered in time
+   */
+  carry(to: MemberId, inner: DirectInner, again: boolean): Carried | undefined;
   sent(id: number): void;
   failed(id: number, reason: SendFailure): void;
 }
 
-/** How soon a message is repeated whose way broke. Bounds what a neighbour that always says so can cause, ms. */
+/**
+ * How soon a message is repeated whose way broke, but never faster than `BYTES_PER_MS`. Bounds what a neighbour that
+ * always says so can cause, ms.
+ */
 const BROKEN_RETRY_MS = 100;
+
+type DirectInner = Extract<Inner, { type: "direct" }>;
 
 interface Pending {
   readonly id: number;
   readonly to: MemberId;
-  readonly inner: Extract<Inner, { type: "direct" }>;
+  readonly inner: DirectInner;
   readonly endsAt: number;
   retryMs: number;
   triedAt: number;
+  /** The last copy; undefined when there was no way for it. */
+  carried: Carried | undefined;
 }
 
 export class DirectMessages {
@@ -68,9 +86,10 @@ export class DirectMessages {
       endsAt: now + command.timeoutMs,
       retryMs: this.#config.directRetryMs + command.value.length / BYTES_PER_MS,
       triedAt: now,
+      carried: undefined,
     };
     this.#pending.set(sequence, pending);
-    this.#attempt(sequence, pending, now);
+    this.#attempt(sequence, pending, now, false);
   }
 
   onAck(from: MemberId, sequence: number): void {
@@ -88,18 +107,19 @@ export class DirectMessages {
     return seen.add(sequence);
   }
 
-  /** A way to somebody may have opened or closed: what waits is tried at once. */
-  retryNow(to: MemberId, now: number): void {
+  /** Our link with `peer` came or went: what is for it, or was given to it and may be lost, is tried soon. */
+  wayChanged(peer: MemberId, now: number): void {
     for (const [sequence, pending] of this.#pending) {
-      if (pending.to === to) this.#attempt(sequence, pending, now);
+      if (pending.carried === undefined) {
+        if (pending.to === peer) this.#attempt(sequence, pending, now, false);
+      } else if (pending.to === peer || pending.carried.via === peer) this.#soon(sequence, pending);
     }
   }
 
   /** The way to somebody is said to have broken: anyone can say so, so what waits is tried soon, not at once. */
   retrySoon(to: MemberId): void {
     for (const [sequence, pending] of this.#pending) {
-      const at = Math.min(pending.endsAt, pending.triedAt + BROKEN_RETRY_MS);
-      if (pending.to === to) this.#deadlines.set(`direct:${sequence}`, at);
+      if (pending.to === to) this.#soon(sequence, pending);
     }
   }
 
@@ -115,17 +135,29 @@ export class DirectMessages {
   onDeadline(sequence: number, now: number): void {
     const pending = this.#pending.get(sequence);
     if (pending === undefined) return;
-    if (now < pending.endsAt) return this.#attempt(sequence, pending, now);
+    if (now < pending.endsAt) return this.#attempt(sequence, pending, now, true);
     this.#finish(sequence);
     this.#out.failed(pending.id, "unreachable");
   }
 
-  #attempt(sequence: number, pending: Pending, now: number): void {
-    pending.triedAt = now;
-    const carried = this.#out.carry(pending.to, pending.inner);
-    const pauseMs = carried ? pending.retryMs : this.#config.directRetryMs;
-    if (carried) pending.retryMs *= 2;
+  #attempt(sequence: number, pending: Pending, now: number, again: boolean): void {
+    let pauseMs = this.#config.directRetryMs;
+    // Behind its own first copy a second one would only lengthen the queue.
+    if (!pending.carried?.waits()) {
+      const unanswered = again && pending.carried !== undefined;
+      pending.triedAt = now;
+      pending.carried = this.#out.carry(pending.to, pending.inner, unanswered);
+      if (pending.carried !== undefined) {
+        pauseMs = pending.retryMs;
+        pending.retryMs *= 2;
+      }
+    }
     this.#deadlines.set(`direct:${sequence}`, Math.min(pending.endsAt, now + pauseMs));
+  }
+
+  #soon(sequence: number, pending: Pending): void {
+    const pauseMs = Math.max(BROKEN_RETRY_MS, pending.inner.value.length / BYTES_PER_MS);
+    this.#deadlines.set(`direct:${sequence}`, Math.min(pending.endsAt, pending.triedAt + pauseMs));
   }
 
   /** Whether the receiver could take what still waits for it for a repetition, once it has the next message. */

@@ -1,19 +1,15 @@
 /**
  * Carrying messages to members without a link, hop by hop along the path that their sender chose.
- * A relay only looks at the next hop. Where the path is broken, `noRoute` goes back to the sender, who avoids that
- * hop and tries another way. Who asks may be newer than its announcement: the neighbour that brought its message is
- * taken for the way back until a better one is known.
+ * A relay only looks at the next hop. Where the path is broken, `noRoute` goes back along it to the sender, who
+ * avoids that hop and tries another way. The whole path stays with the message: who receives it knows the way back.
  */
 
-import { BoundedMap } from "../lib/bounded-map.ts";
 import type { MemberId } from "../machine.ts";
-import { HOPS_MAX, type Inner, type MessageOf } from "../wire/messages.ts";
+import type { Inner, MessageOf } from "../wire/messages.ts";
 import type { Routes } from "./routes.ts";
 
-/** Members whose last way is remembered. */
-const BROUGHT_BY_MAX = 1_024;
-
 export interface RouterOut {
+  now(): number;
   linked(peer: MemberId): boolean;
   /** Queues for a neighbour; false when there is no link or its queue is full. */
   send(
@@ -29,8 +25,6 @@ export class Router {
   readonly #own: MemberId;
   readonly #routes: Routes;
   readonly #out: RouterOut;
-  /** Who brought the last message of a member. */
-  readonly #broughtBy = new BoundedMap<MemberId, MemberId>(BROUGHT_BY_MAX);
   #relayed = 0;
 
   constructor(own: MemberId, routes: Routes, out: RouterOut) {
@@ -44,49 +38,41 @@ export class Router {
     return this.#relayed;
   }
 
-  /** Sends `inner` over the link with `to`, or along a path. False when there is no way now. */
-  carry(to: MemberId, inner: Inner): boolean {
-    if (this.#out.linked(to)) return this.#out.send(to, { type: "local", inner });
-    const path = this.#routes.path(to) ?? this.#wayBack(to);
+  /** Sends `inner` over the link with `to`, or along a path; gives the neighbour that has it, if there is a way. */
+  carry(to: MemberId, inner: Inner): MemberId | undefined {
+    if (this.#out.linked(to)) {
+      return this.#out.send(to, { type: "local", inner }) ? to : undefined;
+    }
+    const path = this.#routes.path(to, this.#out.now());
     const next = path?.[0];
-    if (path === undefined || next === undefined) return false;
-    return this.#out.send(next, { type: "routed", from: this.#own, path, inner });
+    if (path === undefined || next === undefined) return undefined;
+    const message = { type: "routed", from: this.#own, path, hop: 0, inner } as const;
+    return this.#out.send(next, message) ? next : undefined;
   }
 
   onRouted(neighbour: MemberId, message: MessageOf<"routed">): void {
-    const [self, next] = message.path;
-    const to = message.path[message.path.length - 1];
-    if (self !== this.#own || to === undefined || message.from === this.#own) return;
+    const { from, path, hop } = message;
+    const back = [...path.slice(0, hop).reverse(), from];
+    // The path is believed as far as its last hop is true, and an honest one never comes by twice.
+    if (path[hop] !== this.#own || back[0] !== neighbour) return;
+    if (new Set([from, ...path]).size !== path.length + 1) return;
+    const next = path[hop + 1];
     if (next === undefined) {
-      this.#broughtBy.set(message.from, neighbour);
-      return this.#out.deliver(message.from, message.inner);
+      this.#routes.learn(from, back, this.#out.now());
+      return this.#out.deliver(from, message.inner);
     }
-    // Never back where it came from, and never to somebody twice: an honest path has no loop.
-    if (next === neighbour || new Set(message.path).size !== message.path.length) return;
     this.#relayed++;
-    if (this.#out.send(next, { ...message, path: message.path.slice(1) })) return;
-    const { from } = message;
-    const broken = { from, target: to, to: next, brokenAt: this.#own, hops: HOPS_MAX };
-    this.#back(from, { type: "noRoute", ...broken });
+    if (this.#out.send(next, { ...message, hop: hop + 1 })) return;
+    const target = path[path.length - 1] as MemberId;
+    const broken = { target, to: next, brokenAt: this.#own };
+    this.#out.send(neighbour, { type: "noRoute", path: back, hop: 0, ...broken });
   }
 
-  onNoRoute(message: MessageOf<"noRoute">, now: number): void {
-    if (message.from !== this.#own) {
-      if (message.hops > 0) this.#back(message.from, { ...message, hops: message.hops - 1 });
-      return;
-    }
-    this.#routes.markBroken(message.brokenAt, message.to, now);
-    this.#out.broken(message.target);
-  }
-
-  #wayBack(to: MemberId): readonly MemberId[] | undefined {
-    const neighbour = this.#broughtBy.get(to);
-    return neighbour !== undefined && this.#out.linked(neighbour) ? [neighbour, to] : undefined;
-  }
-
-  /** One hop towards `to`, as far as it goes. */
-  #back(to: MemberId, message: MessageOf<"noRoute">): void {
-    const next = this.#out.linked(to) ? to : this.#routes.path(to)?.[0];
-    if (next !== undefined) this.#out.send(next, message);
+  onNoRoute(message: MessageOf<"noRoute">): void {
+    const { path, hop, target, brokenAt, to } = message;
+    if (path[hop] !== this.#own) return;
+    const next = path[hop + 1];
+    if (next !== undefined) this.#out.send(next, { ...message, hop: hop + 1 });
+    else if (this.#routes.broken(target, brokenAt, to, this.#out.now())) this.#out.broken(target);
   }
 }

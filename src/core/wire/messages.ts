@@ -125,16 +125,19 @@ export type StateEntry = Infer<typeof stateEntry>;
 const payloadId = struct({ origin: id, generation: varint, sequence: varint });
 export type PayloadId = Infer<typeof payloadId>;
 
+const linkRequest = struct({
+  attempt: varint,
+  generation: varint,
+  flags: varint,
+  /** How many links the asker has: the fewer, the more is done to make room. */
+  links: varint,
+});
+export type LinkRequest = Infer<typeof linkRequest>;
+
 /** What travels from one member to another that may have no link with it. */
 const inner = union({
   /** Asks for a link. Answered by `linkAccept` or `linkReject` with the same attempt. */
-  linkRequest: struct({
-    attempt: varint,
-    generation: varint,
-    flags: varint,
-    /** The asker has no link at all. */
-    urgent: boolean,
-  }),
+  linkRequest,
   linkAccept: struct({ attempt: varint, flags: varint }),
   /** No link comes of it: there is no room (`full`), or the sender's transport has given up (`failed`). */
   linkReject: struct({ attempt: varint, reason: oneOf(["full", "failed"]) }),
@@ -148,6 +151,8 @@ const inner = union({
     value: bytes(VALUE_BYTES_MAX),
   }),
   directAck: struct({ generation: varint, sequence: varint }),
+  /** To who searched for us: the path that brings it is the way. */
+  routeFound: struct({}),
 });
 export type Inner = Infer<typeof inner>;
 
@@ -184,10 +189,22 @@ const messages = {
     kept: optional(list(varint, STATE_KEYS_MAX)),
     entries: list(stateEntry, STATE_ENTRIES_MAX),
   }),
-  /** Along `path`, whose first id is the next hop, to its last. A break is answered by `noRoute`. */
-  routed: struct({ from: id, path: list(id, HOPS_MAX), inner }),
-  /** `brokenAt` has no link with `to` on the way to `target`. Goes back to `from` as far as it can, at most `hops` hops more. */
-  noRoute: struct({ from: id, target: id, to: id, brokenAt: id, hops: varint }),
+  /** Along `path` to its last, and at `hop` of it now. A break is answered by `noRoute`. */
+  routed: struct({ from: id, path: list(id, HOPS_MAX), hop: varint, inner }),
+  /** `brokenAt` has no link with `to` on the way to `target`. Goes back the way that the message came. */
+  noRoute: struct({ path: list(id, HOPS_MAX), hop: varint, target: id, to: id, brokenAt: id }),
+  /**
+   * Flooded `hops` far: who knows a way to `target`? `path` begins with the asker. `target` answers along it by
+   * `routeFound`.
+   */
+  routeSearch: struct({ path: list(id, HOPS_MAX), target: id, number: varint, hops: varint }),
+  /**
+   * A request for a link, on a random walk: `hops` more, then on until somebody has room. `path` begins with the
+   * asker. Who takes it answers along the path like any `linkRequest`; the last of a path refuses.
+   */
+  forwardJoin: struct({ path: list(id, HOPS_MAX), hops: varint, request: linkRequest }),
+  /** End our link if you can do without it. `hard`: the sender is over its bound. Answered by `bye`, or not. */
+  release: struct({ hard: boolean }),
   /** Between neighbours: what needs no route. */
   local: struct({ inner }),
   /** A broadcast, along the tree of its origin. A duplicate is answered by `prune`. */

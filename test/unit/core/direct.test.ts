@@ -2,11 +2,11 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { Deadlines } from "../../../src/core/lib/deadlines.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
 import { DirectMessages } from "../../../src/core/routing/direct.ts";
-import type { Inner } from "../../../src/core/wire/messages.ts";
 import { configOf, memberId } from "./support.ts";
 
 const A = memberId(2);
 const B = memberId(3);
+const VIA = memberId(4);
 const config = configOf({ directMax: 3, directRetryMs: 1_000 });
 
 let direct: DirectMessages;
@@ -14,20 +14,25 @@ let deadlines: Deadlines;
 let carried: { to: MemberId; sequence: number }[];
 let log: string[];
 let open: boolean;
+/** Whether the last copy still waits here. */
+let waits: boolean;
 
 beforeEach(() => {
   deadlines = new Deadlines();
   carried = [];
   log = [];
   open = true;
+  waits = false;
   direct = make(config);
 });
 
 function make(config: ReturnType<typeof configOf>): DirectMessages {
   return new DirectMessages(config, deadlines, {
-    carry: (to, inner: Inner) => {
-      if (inner.type === "direct" && open) carried.push({ to, sequence: inner.sequence });
-      return open;
+    carry: (to, { sequence }, again) => {
+      if (!open) return undefined;
+      carried.push({ to, sequence });
+      if (again) log.push(`again ${sequence}`);
+      return { via: VIA, waits: () => waits };
     },
     sent: (id) => log.push(`sent ${id}`),
     failed: (id, reason) => log.push(`failed ${id}: ${reason}`),
@@ -70,9 +75,9 @@ describe("the sender", () => {
   test("repeats with doubled pauses, and gives up at its time, once", () => {
     send(7, A, { bytes: 0, timeoutMs: 8_500 });
     expect(pass(60_000)).toEqual([1_000, 3_000, 7_000]);
-    expect(log).toEqual(["failed 7: unreachable"]);
+    expect(log).toEqual(["again 1", "again 1", "again 1", "failed 7: unreachable"]);
     direct.onAck(A, 1);
-    expect(log.length).toBe(1);
+    expect(log.length).toBe(4);
   });
 
   test("gives a large message time to arrive before it is repeated", () => {
@@ -85,10 +90,37 @@ describe("the sender", () => {
     send(7);
     pass(2_500);
     open = true;
-    direct.retryNow(B, 2_600);
+    direct.wayChanged(B, 2_600);
     expect(carried).toEqual([]);
-    direct.retryNow(A, 2_600);
+    direct.wayChanged(A, 2_600);
     expect(carried).toEqual([{ to: A, sequence: 1 }]);
+    expect(log, "no way is no lost message").toEqual([]);
+  });
+
+  test("repeats soon what it gave to a neighbour whose link came or went", () => {
+    send(7, A, { bytes: 0 });
+    direct.wayChanged(B, 50);
+    direct.wayChanged(VIA, 50);
+    expect(pass(500)).toEqual([100]);
+  });
+
+  test("does not repeat what still waits here for its link, and does once that has gone", () => {
+    send(7, A, { bytes: 0, timeoutMs: 20_000 });
+    waits = true;
+    direct.retrySoon(A);
+    direct.wayChanged(VIA, 0);
+    expect(pass(5_000)).toEqual([]);
+    waits = false;
+    expect(pass(6_500)).toEqual([5_100]);
+  });
+
+  test("5 MB whose way breaks all the time go out no faster than 1 MB/s", () => {
+    send(7, A, { bytes: 5_000_000, timeoutMs: 60_000 });
+    for (let now = 100; now <= 20_000; now += 100) {
+      direct.retrySoon(A);
+      pass(now);
+    }
+    expect(carried.length).toBe(5);
   });
 
   test("learns at once that the member is gone, and of no other's end", () => {

@@ -111,6 +111,7 @@ describe("limits: at one it arrives, above it is malformed", () => {
         type: "routed",
         from: ID,
         path: times(n, ID),
+        hop: 0,
         inner: { type: "linkAccept", attempt: 1, flags: 0 },
       }),
     ],

@@ -1,0 +1,54 @@
+/** Whom seeds have introduced, and how much may be asked through them. */
+
+import { TokenBucket } from "../lib/token-bucket.ts";
+import type { MemberId, SeedId } from "../machine.ts";
+
+/** Introduced members remembered for one seed. */
+const INTRODUCED_MAX = 32;
+
+/** Requests through seeds in a second, and a burst: a server takes 20 packets a second, and each link needs a few. */
+const ASKED_PER_SECOND = 8;
+const ASKED_BURST = 24;
+
+export class Introductions {
+  readonly #seeds = new Map<SeedId, Set<MemberId>>();
+  readonly #asked = new TokenBucket(ASKED_PER_SECOND, ASKED_BURST, 0);
+
+  /** Members that are introduced and neither linked nor known to be gone. */
+  get count(): number {
+    let count = 0;
+    for (const introduced of this.#seeds.values()) count += introduced.size;
+    return count;
+  }
+
+  get isUp(): boolean {
+    return this.#seeds.size > 0;
+  }
+
+  onUp(seed: SeedId, introduced: readonly MemberId[], own: MemberId): void {
+    const known = this.#seeds.get(seed) ?? new Set();
+    this.#seeds.set(seed, known);
+    for (const id of introduced) if (id !== own && known.size < INTRODUCED_MAX) known.add(id);
+  }
+
+  onDown(seed: SeedId): void {
+    this.#seeds.delete(seed);
+  }
+
+  onGone(seed: SeedId, peer: MemberId): void {
+    this.#seeds.get(seed)?.delete(peer);
+  }
+
+  onLinked(peer: MemberId): void {
+    for (const introduced of this.#seeds.values()) introduced.delete(peer);
+  }
+
+  /** Whether one more may be asked through a seed. */
+  mayAsk(now: number): boolean {
+    return this.#asked.take(now);
+  }
+
+  seeds(): IterableIterator<[SeedId, Set<MemberId>]> {
+    return this.#seeds.entries();
+  }
+}
