@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import type { TestProjectInlineConfiguration } from "vitest/config";
 import { defineConfig } from "vitest/config";
@@ -11,14 +12,18 @@ type Options = NonNullable<TestProjectInlineConfiguration["test"]>;
  * never competes with the others for the processor. Files always run in processes of their own: WebRTC in Node
  * crashes in worker threads. Nothing is retried: a test that fails now and then has found something.
  */
-let order = 0;
-const project = (name: string, options: Options): TestProjectInlineConfiguration => ({
+let order = 2;
+const project = (
+  name: string,
+  options: Options,
+  groupOrder = order++,
+): TestProjectInlineConfiguration => ({
   test: {
     name,
     pool: "forks",
     retry: 0,
     hookTimeout: 30_000,
-    sequence: { groupOrder: order++ },
+    sequence: { groupOrder },
     ...options,
   },
 });
@@ -26,19 +31,33 @@ const project = (name: string, options: Options): TestProjectInlineConfiguration
 // One file at a time: these open sockets, browsers and WebRTC connections.
 const real = { fileParallelism: false, testTimeout: 30_000 };
 
+/** After `unit`. */
+const simOrder = 1;
+const besideSim = availableParallelism() + 1;
+
 export default defineConfig({
   test: {
     projects: [
-      project("unit", {
-        include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts", "test/tidy.test.ts"],
-        maxWorkers: "100%",
-        testTimeout: 10_000,
-      }),
-      project("sim", {
-        include: ["test/sim/**/*.test.ts"],
-        maxWorkers: "100%",
-        testTimeout: 60_000,
-      }),
+      project(
+        "unit",
+        {
+          include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts", "test/tidy.test.ts"],
+          maxWorkers: "100%",
+          testTimeout: 10_000,
+        },
+        0,
+      ),
+      project(
+        "sim",
+        { include: ["test/sim/**/*.test.ts"], maxWorkers: besideSim, testTimeout: 60_000 },
+        simOrder,
+      ),
+      // What only has to be watched for long runs beside them: the load is welcome.
+      project(
+        "long",
+        { include: ["test/long/**/*.test.ts"], maxWorkers: besideSim, testTimeout: 60_000 },
+        simOrder,
+      ),
       project("node", {
         include: ["test/integration/**/*.test.ts", "test/contract/**/*.test.ts"],
         exclude: ["**/*.browser.test.ts"],

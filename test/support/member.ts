@@ -5,6 +5,7 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import type {
+  Health,
   Join,
   JoinOptions,
   Mesh,
@@ -179,9 +180,9 @@ export class Member {
     return entryOf(this.#running().self);
   }
 
-  async health(): Promise<{ state: string; why: string; linkCount: number; peerCount: number }> {
-    const { state, why, linkCount, peerCount } = this.#running().health;
-    return { state, why, linkCount, peerCount };
+  async health(): Promise<Omit<Health, "seeds">> {
+    const { seeds: _, ...health } = this.#running().health;
+    return health;
   }
 
   async stats(): Promise<StatsEntry> {

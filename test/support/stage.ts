@@ -29,6 +29,8 @@ export interface Actor {
 
 export interface TabActor extends Actor {
   readonly page: Page;
+  /** Loads the page anew, and joins with the same options. Resolves with the id. */
+  reload(): Promise<string>;
   /** Closes the tab as a person does. */
   close(): Promise<void>;
   /** Ends its process without any last word. */
@@ -74,12 +76,18 @@ export class Stage {
     await this.stopServer();
   }
 
-  /** A tab of a browser profile of its own, so that it has a process of its own too. */
-  async tab(options: Partial<MemberOptions> = {}): Promise<TabActor> {
-    const context = await this.#context();
+  /** A tab, by default of a browser profile of its own, so that it has a process of its own too. */
+  async tab(options: Partial<MemberOptions> = {}, within?: BrowserContext): Promise<TabActor> {
+    const context = within ?? (await this.#context());
     const page = await context.newPage();
-    page.on("pageerror", (error) => process.stderr.write(`in the tab: ${error.stack}\n`));
     await page.goto(`${await this.#address()}/`);
+    return await this.tabIn(page, options);
+  }
+
+  /** A member in a page that is there already. */
+  async tabIn(page: Page, options: Partial<MemberOptions> = {}): Promise<TabActor> {
+    page.on("pageerror", (error) => process.stderr.write(`in the tab: ${error.stack}\n`));
+    const context = page.context();
     const member = remote((method, args) =>
       page.evaluate(([name, list]) => Reflect.get(globalThis, "member")[name](...list), [
         method,
@@ -90,6 +98,10 @@ export class Stage {
     return {
       ...actor,
       page,
+      reload: async () => {
+        await page.reload();
+        return await member.join({ ...this.#common(actor.name), ...options });
+      },
       close: () => page.close(),
       crash: async () => {
         const session = await context.newCDPSession(page);
@@ -122,9 +134,12 @@ export class Stage {
 
   async #join(kind: string, member: Remote, options: Partial<MemberOptions>): Promise<Actor> {
     const name = `${kind}-${++this.#count}`;
-    const common = { cluster: this.cluster, seeds: [this.seed], name, backoff: BACKOFF };
-    const id = await member.join({ ...common, ...options });
+    const id = await member.join({ ...this.#common(name), ...options });
     return { name, id, member };
+  }
+
+  #common(name: string): MemberOptions {
+    return { cluster: this.cluster, seeds: [this.seed], name, backoff: BACKOFF };
   }
 
   /** Tabs open one by themselves; done beforehand, it takes no time later. */
