@@ -115,7 +115,11 @@ export class Composition {
       case "members":
         return this.membership.onUpdates(from, message.updates, now);
       case "memberDigest":
-        return this.membership.gossip.onDigest(from, message.entries, message.answer);
+        return this.membership.repair.onDigest(from, message, now);
+      case "memberDelta":
+        return this.membership.onDelta(from, message, now);
+      case "memberParts":
+        return this.membership.repair.onParts(from, message.hashes, now);
       case "stateDigest":
         return this.state.onDigest(from, message, now);
       case "stateWant":
@@ -202,7 +206,7 @@ export class Composition {
     if (state === "asleep") this.broadcast.removeNeighbour(id);
     if (was !== "asleep") return;
     this.#sendBaselines(id);
-    this.membership.gossip.repair(id);
+    this.membership.repair.compare(id, this.now);
     this.state.sendDigest(id, true);
   }
 
@@ -288,22 +292,21 @@ export class Composition {
       giveUp: (peer) => this.links.drop(peer, "silent"),
       bulkWaits: (peer) => this.links.carriesBulk(peer, this.now),
       fingerprints: () => this.fingerprints(),
-      differs: (peer, what) => this.#onDiffers(peer, what),
+      differs: (peer) => this.#onDiffers(peer),
       reborn: (generation) => this.state.renumber(generation),
       taken: () => this.#onTaken(),
     };
     return new Membership(this.#config, this.deadlines, now, out, known);
   }
 
-  /** Neighbours that know other things exchange digests, at most once a period. */
-  #onDiffers(peer: MemberId, what: "members" | "state"): void {
-    const key = `repair-${what}:${peer}`;
+  /** Neighbours that know other things of state exchange digests, at most once a period. */
+  #onDiffers(peer: MemberId): void {
+    const key = `repair:${peer}`;
     if (this.deadlines.has(key)) return;
     // While what is missing here is on its way, a difference says little.
-    const pause = what === "state" && this.state.isFetching ? BUSY_PERIODS : 1;
+    const pause = this.state.isFetching ? BUSY_PERIODS : 1;
     this.deadlines.set(key, this.now + pause * this.#config.repairPeriodMs);
-    if (what === "state") return this.state.sendDigest(peer, true);
-    this.membership.gossip.repair(peer);
+    this.state.sendDigest(peer, true);
   }
 
   #makeLinking(rng: Rng): Linking {

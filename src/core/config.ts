@@ -77,10 +77,12 @@ export const PARAMETERS = {
   asleepMs: { default: 300_000, min: 1_000, max: 86_400_000 },
   /** Members that left or went down are remembered so long, so that old news does not revive them. */
   tombstoneMs: { default: 600_000, min: 1_000, max: 86_400_000 },
-  /** Members in the table, all states. Bounds memory against invented members; one digest lists them all. */
-  membersMax: { default: 4_096, min: 10, max: 4_096 },
+  /** Members in the table, all states. Bounds memory against invented members. */
+  membersMax: { default: 16_384, min: 10, max: 16_384 },
   /** Changes of the own neighbour list are announced together. Source: design. */
-  announceDelayMs: { default: 200, min: 0, max: 10_000 },
+  announceDelayMs: { default: 1_000, min: 0, max: 10_000 },
+  /** When there is much news of members, it goes to each neighbour once in this time. Measured in a join storm. */
+  floodDelayMs: { default: 100, min: 0, max: 5_000 },
   /** Neighbours whose fingerprints differ compare digests at most so often. Guess, unmeasured. */
   repairPeriodMs: { default: 1_000, min: 50, max: 60_000 },
 

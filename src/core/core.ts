@@ -39,7 +39,7 @@ export class Core implements Machine {
     layers.now = Math.max(layers.now, now);
     if (!layers.stopped) {
       this.#dispatch(input);
-      layers.membership.gossip.flush();
+      layers.membership.gossip.flush(layers.now);
     }
     return layers.takeEffects();
   }

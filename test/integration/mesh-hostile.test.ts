@@ -123,7 +123,9 @@ describe("a member that sends garbage", () => {
       { type: "ping", sequence: 1, echo: 0, mayFreeze: false },
       { type: "ack", sequence: 1, mayFreeze: false, fingerprints },
       { type: "members", updates: [{ type: "record", record: intruder.record() }] },
-      { type: "memberDigest", entries: [], answer: true },
+      { type: "memberDigest", count: 1, parts: [0], entries: [], answer: true },
+      { type: "memberParts", hashes: [1, 2, 3, 4] },
+      { type: "memberDelta", updates: [], more: true },
       { type: "stateDigest", entries: [{ owner: to, generation: 1, maxVersion: 9 }], answer: true },
       { type: "stateWant", entries: [{ owner: to, generation: 1, maxVersion: 9 }] },
       {

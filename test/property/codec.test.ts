@@ -118,7 +118,14 @@ const messages = {
   ping: typed("ping", { sequence: number, echo: number, mayFreeze: fc.boolean() }),
   ack: typed("ack", { sequence: number, mayFreeze: fc.boolean(), fingerprints }),
   members: typed("members", { updates: many(update) }),
-  memberDigest: typed("memberDigest", { entries: many(memberDigestEntry), answer: fc.boolean() }),
+  memberDigest: typed("memberDigest", {
+    count: number,
+    parts: many(number),
+    entries: many(memberDigestEntry),
+    answer: fc.boolean(),
+  }),
+  memberDelta: typed("memberDelta", { updates: many(update), more: fc.boolean() }),
+  memberParts: typed("memberParts", { hashes: many(fc.nat({ max: 0xffffffff })) }),
   stateDigest: typed("stateDigest", {
     entries: many(fc.record({ owner: id, generation: number, maxVersion: number })),
     answer: fc.boolean(),

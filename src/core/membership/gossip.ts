@@ -1,83 +1,105 @@
 /**
- * How news of members spreads, and how what it misses is repaired.
+ * How news of members spreads: every member passes on what it did not know, once, to the neighbours that are not
+ * known to have it (SWIM's piggyback would be slower here, where links are few and reliable). What the flood misses
+ * is repaired (`repair.ts`).
  *
- * News is flooded: every member passes on what it did not know, once, batched by step (SWIM's piggyback would be
- * slower here, where links are few and reliable). What the flood misses is repaired: every probe carries
- * fingerprints of all that both ends know, and neighbours that differ exchange digests, then what is newer.
+ * A little news goes at once. When there is much of it, as when thousands join, it goes together every
+ * `floodDelayMs`; what is outdated by then, or has come from a neighbour meanwhile, is not sent any more.
  */
 
+import type { Config } from "../config.ts";
+import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
-import type { MemberDigestEntry, Message, Update } from "../wire/messages.ts";
-import type { MemberTable } from "./table.ts";
+import type { Message, Update } from "../wire/messages.ts";
 
-/** Updates in one message. */
-const UPDATES_MAX = 256;
+/** Updates in one message of news: about a frame. */
+const NEWS_MAX = 64;
+
+/** Messages of news that need not wait, before they go together. Guess, unmeasured. */
+const BURST = 4;
 
 export interface GossipOut {
   neighbours(): readonly MemberId[];
   send(to: MemberId, message: Message): void;
 }
 
-export class Gossip {
-  readonly #table: MemberTable;
-  readonly #out: GossipOut;
-  /** News of this step, with the neighbour that it came from. */
-  #news: { update: Update; from: MemberId | undefined }[] = [];
+interface News {
+  readonly update: Update;
+  /** Neighbours that sent it themselves. */
+  readonly had: MemberId[];
+}
 
-  constructor(table: MemberTable, out: GossipOut) {
-    this.#table = table;
+export class Gossip {
+  readonly #config: Config;
+  readonly #deadlines: Deadlines;
+  readonly #out: GossipOut;
+  /** What is to be passed on, by what it is about: the latest word only. */
+  #news = new Map<string, News>();
+  /** When all would have gone if it went evenly, ms: the news goes together when this is far ahead. */
+  #evenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(config: Config, deadlines: Deadlines, out: GossipOut) {
+    this.#config = config;
+    this.#deadlines = deadlines;
     this.#out = out;
   }
 
   /** Something new, from a neighbour or of our own: everybody hears it. */
   tell(update: Update, from: MemberId | undefined): void {
-    this.#news.push({ update, from });
+    this.#news.set(subjectOf(update), { update, had: from === undefined ? [] : [from] });
   }
 
-  /** Passes the step's news on. */
-  flush(): void {
-    if (this.#news.length === 0) return;
-    const news = this.#news;
-    this.#news = [];
+  /** A neighbour sent what was no news: it need not hear it again. */
+  had(update: Update, from: MemberId): void {
+    const news = this.#news.get(subjectOf(update));
+    if (news !== undefined && isSame(news.update, update)) news.had.push(from);
+  }
+
+  /** Passes the news on, at once or soon. */
+  flush(now: number): void {
+    if (this.#news.size === 0) return;
+    const { floodDelayMs } = this.#config;
+    const mayGoAt = this.#evenAt - BURST * floodDelayMs;
+    if (now < mayGoAt) return this.#deadlines.ensure("gossip", mayGoAt);
+    this.#evenAt = Math.max(now, this.#evenAt) + floodDelayMs;
+    this.flushNow();
+  }
+
+  flushNow(): void {
+    const all = [...this.#news.values()];
+    this.#news = new Map();
+    // One message for all who have none of it, so that it is encoded once.
+    const whole = messagesOf(
+      all.map(({ update }) => update),
+      NEWS_MAX,
+    );
     for (const peer of this.#out.neighbours()) {
-      this.send(
-        peer,
-        news.filter(({ from }) => from !== peer).map(({ update }) => update),
-      );
+      const missing = all.filter(({ had }) => !had.includes(peer)).map(({ update }) => update);
+      const messages = missing.length === all.length ? whole : messagesOf(missing, NEWS_MAX);
+      for (const message of messages) this.#out.send(peer, message);
     }
   }
+}
 
-  /** To one neighbour only. */
-  send(peer: MemberId, updates: readonly Update[]): void {
-    for (let i = 0; i < updates.length; i += UPDATES_MAX) {
-      this.#out.send(peer, { type: "members", updates: updates.slice(i, i + UPDATES_MAX) });
-    }
+/** `updates` in messages of so many. */
+export function messagesOf(updates: readonly Update[], countMax: number): Message[] {
+  const messages: Message[] = [];
+  for (let i = 0; i < updates.length; i += countMax) {
+    messages.push({ type: "members", updates: updates.slice(i, i + countMax) });
   }
+  return messages;
+}
 
-  /** Compares what we know with what `peer` knows. */
-  repair(peer: MemberId): void {
-    this.#out.send(peer, { type: "memberDigest", entries: this.#table.digest(), answer: true });
-  }
+function subjectOf(update: Update): string {
+  if (update.type === "record") return update.record.id;
+  if (update.type === "claim") return `claim ${update.id}`;
+  return update.target + update.observer;
+}
 
-  onDigest(from: MemberId, entries: readonly MemberDigestEntry[], answer: boolean): void {
-    this.send(from, this.#table.newerThan(entries));
-    if (answer && this.#isBehind(entries)) {
-      this.#out.send(from, { type: "memberDigest", entries: this.#table.digest(), answer: false });
-    }
+function isSame(a: Update, b: Update): boolean {
+  if (a.type === "record" && b.type === "record") {
+    return a.record.generation === b.record.generation && a.record.version === b.record.version;
   }
-
-  /** Whether the digest shows anything that is newer there. */
-  #isBehind(entries: readonly MemberDigestEntry[]): boolean {
-    return entries.some((entry) => {
-      const member = this.#table.get(entry.id);
-      const ended = entry.state === "down" || entry.state === "left";
-      if (member === undefined) return !ended;
-      const { generation, version, incarnation } = member.record;
-      if (entry.generation !== generation) return entry.generation > generation;
-      return (
-        entry.version > version ||
-        (entry.incarnation === incarnation && entry.state !== member.state)
-      );
-    });
-  }
+  if (a.type === "opinion" && b.type === "opinion") return a.sequence === b.sequence;
+  return a.type === "claim" && b.type === "claim" && a.state === b.state;
 }

@@ -8,14 +8,19 @@ import {
   type Fingerprints,
   type MemberRecord,
   type Message,
+  type MessageOf,
   NEIGHBOURS_MAX,
   type Opinion,
   type Update,
 } from "../wire/messages.ts";
 import { Detector } from "./detector.ts";
-import { Gossip } from "./gossip.ts";
+import { Gossip, messagesOf } from "./gossip.ts";
+import { Repair } from "./repair.ts";
 import { Suspicions } from "./suspicion.ts";
 import { type Change, isLive, type Member, MemberTable } from "./table.ts";
+
+/** Opinions in one message. */
+const OPINIONS_MAX = 256;
 
 export interface MembershipOut {
   neighbours(): readonly MemberId[];
@@ -28,8 +33,8 @@ export interface MembershipOut {
   /** Bulk waits on the link with `peer`. */
   bulkWaits(peer: MemberId): boolean;
   fingerprints(): Fingerprints;
-  /** The other end of a link knows other things than we do: members, or state. */
-  differs(peer: MemberId, what: "members" | "state"): void;
+  /** The other end of a link knows other things of state than we do. */
+  differs(peer: MemberId): void;
   /** Our generation rose before anybody had heard of us. */
   reborn(generation: number): void;
   taken(): void;
@@ -39,6 +44,7 @@ export class Membership {
   readonly table: MemberTable;
   readonly detector: Detector;
   readonly gossip: Gossip;
+  readonly repair: Repair;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #out: MembershipOut;
@@ -48,6 +54,8 @@ export class Membership {
   /** Members whose observers are all gone, and since when nobody could report them, ms. */
   readonly #unobserved = new Map<MemberId, number>();
   #opinionSequence = 0;
+  /** The updates being taken are the table that we have asked for. */
+  #filling = false;
   #mayFreeze = false;
 
   constructor(
@@ -61,7 +69,8 @@ export class Membership {
     this.#deadlines = deadlines;
     this.#out = out;
     this.table = new MemberTable(config, now, known);
-    this.gossip = new Gossip(this.table, out);
+    this.gossip = new Gossip(config, deadlines, out);
+    this.repair = new Repair(config, this.table, (to, message) => out.send(to, message));
     this.detector = new Detector(config);
     this.#suspicions = new Suspicions(config, (id) => this.table.get(id));
   }
@@ -79,19 +88,16 @@ export class Membership {
     // First the announcement, then what the news of the member leads to.
     this.#announceSoon(now);
     this.#takeRecord(record, peer, now);
-    this.gossip.repair(peer);
+    this.repair.onLinkUp(peer, now);
     const opinions = this.#suspicions.opinions();
-    if (opinions.length > 0) {
-      this.gossip.send(
-        peer,
-        opinions.map((opinion) => ({ type: "opinion", ...opinion })),
-      );
-    }
+    const updates = opinions.map((opinion): Update => ({ type: "opinion", ...opinion }));
+    for (const message of messagesOf(updates, OPINIONS_MAX)) this.#out.send(peer, message);
   }
 
   onLinkDown(peer: MemberId, onPurpose: boolean, now: number): void {
     const heardAt = this.detector.health(peer)?.heardAt ?? now;
     this.detector.remove(peer);
+    this.repair.onLinkDown(peer);
     this.#deadlines.clear(`probe:${peer}`);
     this.#announceSoon(now);
     if (onPurpose || !this.table.isLive(peer)) return;
@@ -121,7 +127,7 @@ export class Membership {
 
   onAck(from: MemberId, ack: Extract<Message, { type: "ack" }>, now: number): void {
     this.detector.onAck(from, ack.sequence, now);
-    this.#compare(from, ack.fingerprints, this.#out.fingerprints());
+    this.#compare(from, ack.fingerprints, now);
     if (this.#suspicions.has(from)) this.#say(from, "vouch", now);
   }
 
@@ -131,6 +137,13 @@ export class Membership {
       else if (update.type === "claim") this.#takeClaim(update, from, now);
       else this.#takeOpinion(update, from, now);
     }
+  }
+
+  /** The answer to a digest. */
+  onDelta(from: MemberId, { updates, more }: MessageOf<"memberDelta">, now: number): void {
+    this.#filling = this.repair.isFilledBy(from, more, now);
+    this.onUpdates(from, updates, now);
+    this.#filling = false;
   }
 
   /** The time to look at the link with `peer` has come, `lateMs` ago. */
@@ -180,7 +193,7 @@ export class Membership {
     }
     this.describe({ neighbours }, now);
     // Before anything else of this step: who is asked next must know the way back.
-    this.gossip.flush();
+    this.gossip.flushNow();
   }
 
   /**
@@ -213,7 +226,7 @@ export class Membership {
   sleep(now: number): void {
     this.table.sleep(now);
     this.#spreadOwn();
-    this.gossip.flush();
+    this.gossip.flushNow();
   }
 
   /** The host stood still for `gapMs`: what was outstanding says nothing. */
@@ -237,7 +250,7 @@ export class Membership {
   leave(now: number): void {
     this.table.leave(now);
     this.#spreadOwn();
-    this.gossip.flush();
+    this.gossip.flushNow();
   }
 
   /** Sleepers are not probed, and probe nobody. */
@@ -252,28 +265,29 @@ export class Membership {
     this.#out.send(peer, message, "datagram");
   }
 
-  #compare(peer: MemberId, theirs: Fingerprints, ours: Fingerprints): void {
+  #compare(peer: MemberId, theirs: Fingerprints, now: number): void {
+    const ours = this.#out.fingerprints();
     if (theirs.membersHigh !== ours.membersHigh || theirs.membersLow !== ours.membersLow) {
-      this.#out.differs(peer, "members");
+      this.repair.differs(peer, now);
     }
     if (theirs.stateHigh !== ours.stateHigh || theirs.stateLow !== ours.stateLow) {
-      this.#out.differs(peer, "state");
+      this.#out.differs(peer);
     }
   }
 
   #takeRecord(record: MemberRecord, from: MemberId, now: number): void {
     if (record.id === this.#config.id) return this.#takeOwn(record, now);
     const change = this.table.applyRecord(record, now);
+    this.#spread({ type: "record", record }, from, change !== undefined, now);
     if (change === undefined) return;
-    this.gossip.tell({ type: "record", record }, from);
     this.#settle(change);
   }
 
   #takeClaim(claim: Claim, from: MemberId, now: number): void {
     if (claim.id === this.#config.id) return this.#takeOwn(claim, now);
     const change = this.table.applyClaim(claim, now);
+    this.#spread({ type: "claim", ...claim }, from, change !== undefined, now);
     if (change === undefined) return;
-    this.gossip.tell({ type: "claim", ...claim }, from);
     this.#settle(change);
   }
 
@@ -283,8 +297,9 @@ export class Membership {
       if (opinion.kind === "vouch") return;
       return this.#takeOwn({ id: target, generation, incarnation, state: "suspect" }, now);
     }
-    if (!this.#suspicions.add(opinion, now)) return;
-    this.gossip.tell({ type: "opinion", ...opinion }, from);
+    const isNews = this.#suspicions.add(opinion, now);
+    this.#spread({ type: "opinion", ...opinion }, from, isNews, now);
+    if (!isNews) return;
     // Another observer's report: look for ourselves at once. The answer is our vouch.
     if (opinion.kind === "report" && this.detector.health(target) !== undefined) {
       this.#ping(target, now);
@@ -389,6 +404,15 @@ export class Membership {
   #announceSoon(now: number): void {
     const delayMs = this.table.own.neighbours.length === 0 ? 0 : this.#config.announceDelayMs;
     this.#deadlines.ensure("neighbours", now + delayMs);
+  }
+
+  /** Passes news on, unless it fills our empty table: then all others have it. */
+  #spread(update: Update, from: MemberId | undefined, isNews: boolean, now: number): void {
+    if (from === undefined) return this.gossip.tell(update, from);
+    if (!isNews) return this.gossip.had(update, from);
+    if (this.#filling) return;
+    this.repair.onNews(now);
+    this.gossip.tell(update, from);
   }
 
   #spreadOwn(): void {

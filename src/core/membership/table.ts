@@ -9,7 +9,7 @@
  */
 
 import type { Config } from "../config.ts";
-import { SetHash } from "../lib/hash.ts";
+import { partOf, SetHash } from "../lib/hash.ts";
 import { invariant } from "../lib/invariant.ts";
 import { LayeredMap } from "../lib/layered-map.ts";
 import type { About, MemberId } from "../machine.ts";
@@ -31,6 +31,15 @@ const RANK: Readonly<Record<MemberState, number>> = {
   down: 3,
   left: 4,
 };
+
+/** Some of the parts that a table is cut into by the ids. */
+export interface Within {
+  /** Parts in all: `isPartCount`. */
+  readonly count: number;
+  readonly parts: ReadonlySet<number>;
+}
+
+const EVERYWHERE: Within = { count: 1, parts: new Set([0]) };
 
 export interface Member {
   readonly record: MemberRecord;
@@ -103,6 +112,11 @@ export class MemberTable {
   /** Members that are alive or suspect, ourselves included. */
   get liveCount(): number {
     return this.#liveCount;
+  }
+
+  /** Members in all states. */
+  get size(): number {
+    return this.#members.size;
   }
 
   get(id: MemberId): Member | undefined {
@@ -213,21 +227,33 @@ export class MemberTable {
     return reaped;
   }
 
-  digest(): MemberDigestEntry[] {
-    return [...this.#members.values()].map(({ record, state }) => ({
-      id: record.id,
-      generation: record.generation,
-      version: record.version,
-      incarnation: record.incarnation,
-      state,
-    }));
+  digest(within = EVERYWHERE): MemberDigestEntry[] {
+    const entries: MemberDigestEntry[] = [];
+    for (const { record, state } of this.#members.values()) {
+      const { id, generation, version, incarnation } = record;
+      if (isWithin(id, within)) entries.push({ id, generation, version, incarnation, state });
+    }
+    return entries;
+  }
+
+  /** Whether the digest entry shows anything that is newer there. */
+  isBehind(entry: MemberDigestEntry): boolean {
+    const member = this.#members.get(entry.id);
+    if (member === undefined) return entry.state !== "down" && entry.state !== "left";
+    const { generation, version, incarnation } = member.record;
+    if (entry.generation !== generation) return entry.generation > generation;
+    return (
+      entry.version > version ||
+      (entry.incarnation === incarnation && RANK[entry.state] > RANK[member.state])
+    );
   }
 
   /** What we know that the sender of the digest does not. */
-  newerThan(entries: readonly MemberDigestEntry[]): Update[] {
+  newerThan(entries: readonly MemberDigestEntry[], within = EVERYWHERE): Update[] {
     const theirs = new Map(entries.map((entry) => [entry.id, entry]));
     const updates: Update[] = [];
     for (const { record, state } of this.#members.values()) {
+      if (!isWithin(record.id, within)) continue;
       const entry = theirs.get(record.id);
       const ended = state === "down" || state === "left";
       // A tombstone is news only to those who still hold the member for something better.
@@ -315,6 +341,10 @@ export function isLive(member: Member): boolean {
 /** Belongs to the mesh: takes part, or sleeps and may come back. */
 export function isPresent(member: Member): boolean {
   return isLive(member) || member.state === "asleep";
+}
+
+function isWithin(id: MemberId, { count, parts }: Within): boolean {
+  return parts.has(count === 1 ? 0 : partOf(id, count));
 }
 
 function isOlder(entry: MemberDigestEntry | undefined, record: MemberRecord): boolean {

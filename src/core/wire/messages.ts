@@ -3,6 +3,7 @@
  * wire format. `PROTOCOL.md` draws the exchanges.
  */
 
+import { PARTS_MAX } from "../lib/hash.ts";
 import {
   boolean,
   bytes,
@@ -39,7 +40,7 @@ const UPDATES_MAX = 1_024;
 export const STATE_ENTRIES_MAX = 4_096;
 /** Keys that an owner may have, with its tombstones. */
 const STATE_KEYS_MAX = 131_072;
-const DIGEST_MAX = 4_096;
+export const DIGEST_MAX = 4_096;
 const IDS_MAX = 1_024;
 
 const name = string(NAME_BYTES_MAX);
@@ -172,8 +173,17 @@ const messages = {
   ack: struct({ sequence: varint, mayFreeze: boolean, fingerprints }),
   /** Membership news, flooded: every member passes on what it did not know. */
   members: struct({ updates: list(update, UPDATES_MAX) }),
-  /** All that the sender knows of members, in brief. Answered by `members` with what is newer here. */
-  memberDigest: struct({ entries: list(memberDigestEntry, DIGEST_MAX), answer: boolean }),
+  /**
+   * All that the sender knows of the members in some parts of its table, in brief. Answered by `memberDelta`s with
+   * what is newer here, and by the same of ours where it is newer there.
+   */
+  memberDigest: struct({
+    /** Parts in all. */
+    count: varint,
+    parts: list(varint, PARTS_MAX),
+    entries: list(memberDigestEntry, DIGEST_MAX),
+    answer: boolean,
+  }),
   /** How far the sender holds some owners' states. Answered by `stateWant` for what is newer there. */
   stateDigest: struct({ entries: list(stateDigestEntry, DIGEST_MAX), answer: boolean }),
   /** An owner's changes in (from, to], ascending; more follows up to `last`. */
@@ -226,6 +236,10 @@ const messages = {
   credit: struct({ total: varint }),
   /** Send me what is newer than these versions, and whatever follows while you send. Answered by `stateDelta`s. */
   stateWant: struct({ entries: list(stateDigestEntry, DIGEST_MAX) }),
+  /** A hash for each part of the sender's table of members. Answered by `memberDigest` of those that differ. */
+  memberParts: struct({ hashes: list(uint32, PARTS_MAX) }),
+  /** What the sender of a digest does not know. `more`: another one follows. */
+  memberDelta: struct({ updates: list(update, UPDATES_MAX), more: boolean }),
 } as const;
 
 export const message = union(messages);

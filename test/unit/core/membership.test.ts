@@ -33,7 +33,7 @@ beforeEach(() => {
     giveUp: (peer) => unlink(peer, false),
     bulkWaits: () => false,
     fingerprints: () => SAME,
-    differs: (peer, what) => log.push(`${Number.parseInt(peer, 16)} knows other ${what}`),
+    differs: (peer) => log.push(`${Number.parseInt(peer, 16)} knows other state`),
     reborn: (generation) => log.push(`reborn at ${generation}`),
     taken: () => log.push("taken"),
   });
@@ -44,7 +44,7 @@ function link(...peers: MemberId[]): void {
     neighbours.push(peer);
     membership.onLinkUp(peer, recordOf(peer), 0);
   }
-  membership.gossip.flush();
+  membership.gossip.flushNow();
   sent.length = 0;
   log.length = 0;
 }
@@ -56,9 +56,9 @@ function unlink(peer: MemberId, onPurpose: boolean, now = 0): void {
 
 /** The news that were sent since the last call, as "to: what". */
 function news(): string[] {
-  membership.gossip.flush();
+  membership.gossip.flushNow();
   const all = sent.flatMap(({ to, message }) =>
-    message.type !== "members"
+    message.type !== "members" && message.type !== "memberDelta"
       ? []
       : message.updates.map((one) => `${Number.parseInt(to, 16)}: ${wordOf(one)}`),
   );
@@ -93,19 +93,19 @@ describe("news", () => {
     expect(log).toEqual(["9 alive"]);
   });
 
-  test("of one step goes in one message", () => {
+  test("goes together, and the latest word only", () => {
     membership.onUpdates(A, [record(X), record(C), record(X, { version: 2 })], 0);
-    membership.gossip.flush();
+    membership.gossip.flushNow();
     expect(sent.map(({ message }) => message.type)).toEqual(["members"]);
-    expect(news()).toEqual(["3: record of 9", "3: record of 4", "3: record of 9"]);
+    expect(news()).toEqual(["3: record of 9", "3: record of 4"]);
   });
 
   test("much of it goes in messages that decode", () => {
     const many = Array.from({ length: 1_000 }, (_, i) => record(memberId(100 + i)));
     membership.onUpdates(A, many, 0);
-    membership.gossip.flush();
+    membership.gossip.flushNow();
     const codec = frameCodec(7);
-    expect(sent.length).toBe(4);
+    expect(sent.length).toBe(16);
     expect(sent.every(({ message }) => codec.decode(codec.encode(message)).ok)).toBe(true);
   });
 
@@ -223,16 +223,18 @@ describe("a member that falls silent", () => {
 
 describe("neighbours", () => {
   test("answer a probe at once, and its sender compares what they know", () => {
-    link(A);
+    link(A, B);
     const other = { ...SAME, membersLow: 9, stateHigh: 9 };
+    membership.onDelta(A, { type: "memberDelta", updates: [], more: false }, 0);
     membership.onPing(A, { type: "ping", sequence: 4, echo: 0, mayFreeze: false }, 5);
     expect(sent).toEqual([
       { to: A, message: { type: "ack", sequence: 4, mayFreeze: false, fingerprints: SAME } },
     ]);
     membership.onAck(A, { type: "ack", sequence: 1, mayFreeze: false, fingerprints: SAME }, 5);
-    expect(log).toEqual([]);
+    expect([log, sent.length]).toEqual([[], 1]);
     membership.onAck(A, { type: "ack", sequence: 1, mayFreeze: false, fingerprints: other }, 5);
-    expect(log).toEqual(["2 knows other members", "2 knows other state"]);
+    expect(log).toEqual(["2 knows other state"]);
+    expect(sent[1]).toMatchObject({ to: A, message: { type: "memberDigest" } });
   });
 
   test("a digest is answered by what is newer here, and by ours when it shows what is newer there", () => {
@@ -241,15 +243,23 @@ describe("neighbours", () => {
     news();
     const entry = { id: X, generation: 1, incarnation: 0, state: "alive" } as const;
     const known = membership.table.digest().filter(({ id }) => id !== X);
-    membership.gossip.onDigest(A, [...known, { ...entry, version: 5 }], true);
-    expect(sent).toEqual([]);
-    membership.gossip.onDigest(A, [...known, { ...entry, version: 4 }], true);
+    const digested = (version: number, answer: boolean): void => {
+      const entries = [...known, { ...entry, version }];
+      const digest = { type: "memberDigest", count: 1, parts: [0], entries, answer } as const;
+      membership.repair.onDigest(A, digest, 0);
+    };
+    digested(5, true);
+    expect(sent.map(({ message }) => message)).toEqual([
+      { type: "memberDelta", updates: [], more: false },
+    ]);
+    expect(news()).toEqual([]);
+    digested(4, true);
     expect(news()).toEqual(["2: record of 9"]);
-    membership.gossip.onDigest(A, [...known, { ...entry, version: 6 }], true);
-    expect(sent.map(({ message }) => message.type)).toEqual(["memberDigest"]);
+    digested(6, true);
+    expect(sent.map(({ message }) => message.type)).toEqual(["memberDelta", "memberDigest"]);
     sent.length = 0;
-    membership.gossip.onDigest(A, [...known, { ...entry, version: 6 }], false);
-    expect(sent).toEqual([]);
+    digested(6, false);
+    expect(sent.map(({ message }) => message.type)).toEqual(["memberDelta"]);
   });
 
   test("a latecomer hears of open suspicions", () => {

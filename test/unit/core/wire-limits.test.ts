@@ -50,11 +50,14 @@ describe("limits: at one it arrives, above it is malformed", () => {
         } as const),
       }),
     ],
+    ["parts of a table of members", 512, (n) => ({ type: "memberParts", hashes: times(n, 7) })],
     [
       "entries of a member digest",
       4_096,
       (n) => ({
         type: "memberDigest",
+        count: 1,
+        parts: [0],
         entries: times(n, {
           id: ID,
           generation: 1,
