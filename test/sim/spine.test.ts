@@ -78,7 +78,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     const value = Uint8Array.from({ length: 5_000_000 }, (_, i) => (i * 31) % 251);
     world.command(speaker, { type: "say", id: 1, name: "large", value });
     world.command(speaker, { type: "say", id: 2, name: "small", value: bytes("x") });
-    world.run(10_000);
+    world.run(15_000);
     for (const member of world.live().slice(1)) {
       expect(heardBy(member).map(({ name }) => name)).toEqual(["large", "small"]);
       expect(Buffer.compare(heardBy(member)[0]?.value ?? bytes(""), value)).toBe(0);
