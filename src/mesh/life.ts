@@ -5,7 +5,7 @@ import { HearsayError } from "../errors.ts";
 import { Driver } from "../runtime/driver.ts";
 import type { Host } from "../runtime/host.ts";
 import type { Invitations } from "../runtime/invitations.ts";
-import type { Seed } from "../runtime/seeds.ts";
+import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
 import type { KeptIdentity } from "../session/kept-identity.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -154,7 +154,10 @@ export class Life {
     this.#options.signal?.throwIfAborted();
     const { kept } = this.#self;
     const held = (await kept?.hold()) ?? true;
-    const transport = this.#options.transport ?? (await this.#host.defaultTransport(this.#options));
+    const [transport, makeClient] = await Promise.all([
+      this.#options.transport ?? this.#host.defaultTransport(this.#options),
+      this.#seedUrls.size > 0 ? loadClient() : undefined,
+    ]);
     if (count !== this.#count || !held) {
       transport.close();
       throw held ? leftMeanwhile() : new HearsayError("identity:taken", TAKEN);
@@ -163,7 +166,7 @@ export class Life {
     // the clock was set back.
     this.raiseGeneration(Math.max(this.#generation + 1, Date.now()));
     this.#out.reset();
-    const driver = this.#makeDriver(transport);
+    const driver = this.#makeDriver(transport, makeClient);
     const unwatch = this.#host.watch(
       {
         ending: () => this.stop(true),
@@ -179,7 +182,7 @@ export class Life {
     this.#out.started();
   }
 
-  #makeDriver(transport: Transport): Driver {
+  #makeDriver(transport: Transport, makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash } = this.#self;
     const config = coreConfig(this.#options, {
       id: keys.id,
@@ -192,6 +195,7 @@ export class Life {
     return new Driver({
       config,
       transport,
+      makeClient,
       WebSocket: this.#host.WebSocket,
       backoff: this.#options.backoff,
       onEvent: (event) => this.#out.event(event),

@@ -1,11 +1,23 @@
-/** The signaling servers of a member: their connections as inputs of the core, and their state for the user. */
+/**
+ * The signaling servers of a member: their connections as inputs of the core, and their state for the user.
+ * The client is loaded with the first of them: a mesh that is joined by invitation does not pay for it.
+ */
 
 import type { Input, MemberId, SeedId } from "../core/machine.ts";
 import type { Backoff } from "../signaling/backoff.ts";
-import { type SignalingClient, signalingClient } from "../signaling/client.ts";
+import type { SignalingClient, signalingClient } from "../signaling/client.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 
+export type MakeClient = typeof signalingClient;
+
+/** The client of signaling servers. */
+export async function loadClient(): Promise<MakeClient> {
+  return (await import("../signaling/client.ts")).signalingClient;
+}
+
 export interface SeedsOptions {
+  /** What {@link loadClient} gave; without it, it is loaded with the first seed. */
+  readonly makeClient?: MakeClient | undefined;
   readonly id: MemberId;
   readonly WebSocket: WebSocketConstructor;
   readonly backoff?: Partial<Backoff> | undefined;
@@ -27,62 +39,111 @@ export interface Seed {
 
 class SeedConnection implements Seed {
   readonly url: string;
-  readonly client: SignalingClient;
   reason: string | undefined;
-  readonly #changed: () => void;
+  readonly #id: SeedId;
+  readonly #options: SeedsOptions;
+  #client: SignalingClient | undefined;
+  /** What to be until there is a client. */
+  #state: SignalingClient["state"] = "connecting";
+  #island: MemberId;
 
-  constructor(url: string, id: SeedId, options: SeedsOptions) {
+  constructor(url: string, id: SeedId, island: MemberId, options: SeedsOptions) {
     this.url = url;
-    const changed = (reason?: string): void => {
-      this.reason = reason;
-      options.onSeed(this);
-    };
-    this.#changed = () => options.onSeed(this);
-    const seedUp = (introduced: readonly string[]): void =>
-      options.input({ type: "seedUp", seed: id, introduced });
-    this.client = signalingClient({
-      url,
-      id: options.id,
-      WebSocket: options.WebSocket,
-      ...(options.backoff !== undefined && { backoff: options.backoff }),
-      handlers: {
-        up: (peers) => {
-          seedUp(peers);
-          changed();
-        },
-        introduce: seedUp,
-        packet: (from, bytes) => options.input({ type: "seedPacket", seed: id, from, bytes }),
-        gone: (gone) => options.input({ type: "seedGone", seed: id, id: gone }),
-        down: ({ reason }) => {
-          options.input({ type: "seedDown", seed: id });
-          changed(reason);
-        },
-      },
-    });
+    this.#id = id;
+    this.#island = island;
+    this.#options = options;
   }
 
   get state(): SignalingClient["state"] {
-    return this.client.state;
+    return this.#client?.state ?? this.#state;
+  }
+
+  /** @throws HearsayError for a URL that can never work */
+  connect(make: MakeClient): void {
+    if (this.#state === "closed") return;
+    const { id, WebSocket, backoff } = this.#options;
+    this.#client = make({
+      url: this.url,
+      id,
+      WebSocket,
+      ...(backoff !== undefined && { backoff }),
+      handlers: this.#handlers(),
+    });
+    this.#client.island(this.#island);
+    if (this.#state === "paused") this.#client.pause();
+  }
+
+  /** There is no client for it. */
+  refuse(reason: string): void {
+    this.#state = "refused";
+    this.#changed(reason);
+  }
+
+  send(to: MemberId, bytes: Uint8Array): void {
+    this.#client?.send(to, bytes);
+  }
+
+  island(id: MemberId): void {
+    this.#island = id;
+    this.#client?.island(id);
+  }
+
+  retry(): void {
+    if (this.#client?.state === "waiting") this.#client.reconnect();
   }
 
   pause(): void {
-    this.client.pause();
+    this.#state = "paused";
+    this.#client?.pause();
   }
 
   resume(): void {
-    this.client.resume();
-    this.#changed();
+    this.#state = "connecting";
+    this.#client?.resume();
+    this.#changed(this.reason);
+  }
+
+  close(): void {
+    this.#state = "closed";
+    this.#client?.close();
+  }
+
+  #handlers(): Parameters<MakeClient>[0]["handlers"] {
+    const seed = this.#id;
+    const { input } = this.#options;
+    const introduce = (introduced: readonly string[]): void =>
+      input({ type: "seedUp", seed, introduced });
+    return {
+      up: (peers) => {
+        introduce(peers);
+        this.#changed(undefined);
+      },
+      introduce,
+      packet: (from, bytes) => input({ type: "seedPacket", seed, from, bytes }),
+      gone: (id) => input({ type: "seedGone", seed, id }),
+      down: ({ reason }) => {
+        input({ type: "seedDown", seed });
+        this.#changed(reason);
+      },
+    };
+  }
+
+  #changed(reason: string | undefined): void {
+    this.reason = reason;
+    this.#options.onSeed(this);
   }
 }
 
 export class Seeds {
   readonly #options: SeedsOptions;
   readonly #seeds = new Map<SeedId, SeedConnection>();
+  #makeClient: MakeClient | undefined;
   #lastId = 0;
   #island: MemberId;
 
   constructor(options: SeedsOptions) {
     this.#options = options;
+    this.#makeClient = options.makeClient;
     this.#island = options.id;
   }
 
@@ -94,30 +155,38 @@ export class Seeds {
   add(url: string): boolean {
     for (const seed of this.#seeds.values()) if (seed.url === url) return false;
     const id = ++this.#lastId;
-    const seed = new SeedConnection(url, id, this.#options);
+    const seed = new SeedConnection(url, id, this.#island, this.#options);
+    if (this.#makeClient === undefined) this.#connectLater(seed);
+    else seed.connect(this.#makeClient);
     this.#seeds.set(id, seed);
-    seed.client.island(this.#island);
     return true;
   }
 
   send(seed: SeedId, to: MemberId, bytes: Uint8Array): void {
     // What the connection does not take is lost; the attempt it belongs to is repeated.
-    this.#seeds.get(seed)?.client.send(to, bytes);
+    this.#seeds.get(seed)?.send(to, bytes);
   }
 
   island(id: MemberId): void {
     this.#island = id;
-    for (const seed of this.#seeds.values()) seed.client.island(id);
+    for (const seed of this.#seeds.values()) seed.island(id);
   }
 
   /** Tries now, instead of at the end of the wait, what waits. */
   retry(): void {
-    for (const { client } of this.#seeds.values()) {
-      if (client.state === "waiting") client.reconnect();
-    }
+    for (const seed of this.#seeds.values()) seed.retry();
   }
 
   close(): void {
-    for (const seed of this.#seeds.values()) seed.client.close();
+    for (const seed of this.#seeds.values()) seed.close();
+  }
+
+  #connectLater(seed: SeedConnection): void {
+    loadClient()
+      .then((make) => {
+        this.#makeClient = make;
+        seed.connect(make);
+      })
+      .catch((error: Error) => seed.refuse(error.message));
   }
 }
