@@ -77,7 +77,7 @@ export default defineConfig({
         }),
         // Found beforehand, since a package found during a run makes the page load anew in the middle of it.
         optimizeDeps: {
-          include: ["idb-keyval", "simple-peer/simplepeer.min.js"],
+          include: ["@msgpack/msgpack", "idb-keyval", "simple-peer/simplepeer.min.js"],
         },
       },
       project("mesh", { include: ["test/mesh/**/*.test.ts"], ...real, testTimeout: 60_000 }),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { decode, ExtData, encode } from "@msgpack/msgpack";
+import { ExtData, encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HearsayError } from "../../src/errors.ts";
@@ -40,42 +40,30 @@ function deepBytes(depth: number): Uint8Array {
   return bytes;
 }
 
-const plain = fc.oneof(
-  fc.constant(null),
-  fc.boolean(),
-  fc.maxSafeInteger(),
-  // MessagePack has one zero: −0 arrives as 0.
-  fc.double().map((number) => number + 0),
-  fc.string({ unit: "grapheme" }),
-  fc.uint8Array(),
-  fc.date({ min: new Date(0), max: new Date(8.64e15), noInvalidDate: true }),
-);
-const key = fc.string().filter((key) => key !== "__proto__");
-const { value: anyValue } = fc.letrec((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 4 },
-    plain,
-    fc.array(tie("value"), { maxLength: 4 }),
-    fc.dictionary(key, tie("value"), { maxKeys: 4, noNullPrototype: true }),
-  ),
-}));
-
 describe("values", () => {
   test("arrive as they were", () => {
-    fc.assert(
-      fc.property(anyValue, (value) => {
-        expect(roundTrip(value)).toEqual(value);
-      }),
-      { numRuns: 300 },
+    const plain = fc.oneof(
+      fc.constant(null),
+      fc.boolean(),
+      fc.maxSafeInteger(),
+      // MessagePack has one zero: −0 arrives as 0.
+      fc.double().map((number) => number + 0),
+      fc.string({ unit: "grapheme" }),
+      fc.uint8Array(),
+      fc.date({ min: new Date(0), max: new Date(8.64e15), noInvalidDate: true }),
     );
-  });
-
-  test("are the MessagePack that others read and write", () => {
+    const key = fc.string().filter((key) => key !== "__proto__");
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        plain,
+        fc.array(tie("value"), { maxLength: 4 }),
+        fc.dictionary(key, tie("value"), { maxKeys: 4, noNullPrototype: true }),
+      ),
+    }));
     fc.assert(
-      fc.property(anyValue, (value) => {
-        const bytes = encodeValue(value, MAX);
-        expect(decode(bytes)).toEqual(value);
-        expect(bytes).toEqual(encode(value));
+      fc.property(value, (value) => {
+        expect(roundTrip(value)).toEqual(value);
       }),
       { numRuns: 300 },
     );
