@@ -337,7 +337,7 @@ export class Composition {
   #silenceMs(peer: MemberId, now: number): number | undefined {
     const health = this.membership.detector.health(peer);
     if (health === undefined || health.misses < 2) return undefined;
-    return now - health.heardAt - 2 * (health.rttMs ?? this.#config.probePeriodMs);
+    return now - health.heardAt - (health.rttMs ?? this.#config.probePeriodMs);
   }
 
   #makeDelivery(): Delivery {

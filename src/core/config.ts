@@ -48,7 +48,7 @@ export const PARAMETERS = {
   /** Random steps before a walk asks for a link: at 8 links, 5 mix 10,000 members. Source: simulated. */
   walkHops: { default: 5, min: 1, max: 7 },
   /** Half of the links silent for so long: replacements are sought before anybody is given up. Source: simulated. */
-  silentMs: { default: 1_600, min: 100, max: 60_000 },
+  silentMs: { default: 1_500, min: 100, max: 60_000 },
   /** An attempt without a link by then is over; above the transport's own 15 s. */
   attemptTimeoutMs: { default: 20_000, min: 1_000, max: 120_000 },
   /** How long a link request waits for its answer. Eight hops of 150 ms there and back, and one repetition. */

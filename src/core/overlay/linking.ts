@@ -234,11 +234,12 @@ export class Linking {
     });
   }
 
-  /** Seeks it now and then: everybody's lowest live id is a look at all members. */
+  /** The lowest live id, looked for now and then among all members. Who has no link is an island of its own. */
   #tellIsland(now: number): void {
     if (this.#seeds.size === 0 || now < this.#islandAt) return;
     this.#islandAt = now + ISLAND_PERIOD_MS;
-    const island = this.#out.island();
+    const isAlone = this.#out.neighbours().length === 0;
+    const island = isAlone ? this.#config.id : this.#out.island();
     if (island === this.#island) return;
     this.#island = island;
     this.#out.effect({ type: "island", id: island });

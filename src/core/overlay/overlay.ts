@@ -26,6 +26,9 @@ const FIRST_DIALS = 3;
 /** Walks that find nobody double the pause before the next one so often: a walk is a few small messages. */
 const MISSED_MAX = 2;
 
+/** So long after a mass crash members that lack links look beyond the piece that they are in, ms. */
+const AFTER_CRISIS_MS = 60_000;
+
 /** In a full mesh both ends want the link: the higher id gives the lower so much time to ask, ms. */
 const COURTESY_MS = 1_000;
 
@@ -62,6 +65,7 @@ export class Overlay {
   /** Links that can be counted on: in a mass crash only those that show life. */
   #sound = 0;
   #isCrisis = false;
+  #crisisAt = Number.NEGATIVE_INFINITY;
   /** Walks that found nobody, in a row, and when the next may go. */
   #missed = 0;
   #walkAt = 0;
@@ -164,7 +168,16 @@ export class Overlay {
     const links = this.#out.neighbours();
     const fresh = lateMs > LATE_MS ? links : this.#out.fresh(now);
     this.#isCrisis = links.length > 0 && 2 * fresh.length <= links.length;
+    if (this.#isCrisis) this.#crisisAt = now;
     this.#sound = this.#isCrisis ? fresh.length : links.length;
+  }
+
+  /** The mesh may be in pieces: links are badly missing, and were lost together or are not found by walks. */
+  #isBad(now: number): boolean {
+    if (this.#isCrisis) return true;
+    const enough = Math.min(this.#view.target, this.#table.liveCount - 1);
+    const wasCrisis = now - this.#crisisAt < AFTER_CRISIS_MS;
+    return 2 * this.#sound < enough && (wasCrisis || this.#missed > 0);
   }
 
   get #used(): number {
@@ -174,7 +187,7 @@ export class Overlay {
 
   /** Through seeds: the first link, whoever is left after a mass crash, and bridges to members nobody here knows. */
   #askBySeeds(generation: number, now: number): void {
-    const isDesperate = this.#sound === 0 || this.#isCrisis;
+    const isDesperate = this.#sound === 0 || this.#isBad(now);
     const isNew = this.#table.liveCount <= 1;
     const atOnce = isNew ? FIRST_DIALS : 2 * this.#config.attemptsMax;
     let asks = (isDesperate ? atOnce : 1) - this.#attempts.count;
