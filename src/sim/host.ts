@@ -52,9 +52,10 @@ export class Hosts {
     if (member.timerAt !== at || member.paused || !member.alive) return;
     member.timerAt = Number.POSITIVE_INFINITY;
     const { now } = this.#queue;
-    const local = member.clock(now);
+    const earlyMs = member.core.deadline - member.clock(now);
     // A clock that drifts shows its time a rounding early.
-    if (member.core.deadline <= local + CLOCK_ROUNDING_MS) this.#due(member);
+    if (earlyMs > 0 && earlyMs < CLOCK_ROUNDING_MS) member.jump(2 * earlyMs, now);
+    if (earlyMs < CLOCK_ROUNDING_MS) this.#due(member);
     this.schedule(member);
   }
 
@@ -86,9 +87,18 @@ export class Hosts {
   }
 
   #due(member: SimMember): void {
+    const { now } = this.#queue;
+    member.dueInARow = member.dueAt === now ? member.dueInARow + 1 : 0;
+    member.dueAt = now;
+    if (member.dueInARow > DUE_IN_A_ROW_MAX) {
+      throw new Error(`member ${member.index} wants to be called for ever at ${now} ms`);
+    }
     this.#step(member, { type: "deadline" });
   }
 }
+
+/** A core that is called at its deadline and has the same one afterwards would never end. */
+const DUE_IN_A_ROW_MAX = 1_000;
 
 const CLOCK_ROUNDING_MS = 1e-6;
 

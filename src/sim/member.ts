@@ -10,7 +10,7 @@ export interface LinkEnd {
   readonly owner: SimMember;
   /** The member at the other end. */
   readonly to: SimMember;
-  readonly latencyMs: number;
+  latencyMs: number;
   other: LinkEnd;
   /** When the last reliable frame was sent, ms. */
   sentAt: number;
@@ -60,6 +60,9 @@ export class SimMember {
   readonly waiting: Input[] = [];
   /** When its timer fires, virtual ms. */
   timerAt = Number.POSITIVE_INFINITY;
+  /** When a deadline was last due, and how often at that time. */
+  dueAt = Number.NEGATIVE_INFINITY;
+  dueInARow = 0;
 
   /** Its clock: it shows `#clock` at `#since`, and runs `#rate` times as fast as time. */
   #clock: number;

@@ -85,8 +85,7 @@ export class Network {
   }
 
   /** Opens a link between two members. */
-  open(a: SimMember, b: SimMember): readonly [LinkEnd, LinkEnd] {
-    const latencyMs = this.latencyMs();
+  open(a: SimMember, b: SimMember, latencyMs = this.latencyMs()): readonly [LinkEnd, LinkEnd] {
     const there = this.#end(b, a, latencyMs);
     const here = this.#end(a, b, latencyMs);
     here.other = there;

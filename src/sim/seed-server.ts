@@ -58,6 +58,13 @@ export class SeedServer {
     this.#tell(member, { type: "seedUp", seed: SEED, introduced });
   }
 
+  /** The member has been here for long, and introduces others. */
+  settle(member: SimMember, island: MemberId): void {
+    this.#room.set(member, { island, since: this.#queue.now });
+    this.#list.push(member);
+    this.#tell(member, { type: "seedUp", seed: SEED, introduced: [] });
+  }
+
   /** A process is gone: its socket closes by itself. */
   remove(member: SimMember): void {
     if (!this.#room.delete(member)) return;

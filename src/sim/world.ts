@@ -3,7 +3,8 @@
  * The same seed and the same calls give the same run, on every engine.
  */
 
-import { type Identity, type Parameters, parseConfig } from "../core/config.ts";
+import type { Shared } from "../core/composition.ts";
+import { type Config, type Identity, type Parameters, parseConfig } from "../core/config.ts";
 import { Core } from "../core/core.ts";
 import { Rng } from "../core/lib/rng.ts";
 import type { Command, Effect, Input, MemberId, MeshEvent } from "../core/machine.ts";
@@ -13,6 +14,8 @@ import { SimMember } from "./member.ts";
 import { Network } from "./network.ts";
 import { type NetworkOptions, networkOptions } from "./network-options.ts";
 import { SeedServer } from "./seed-server.ts";
+import { randomOverlay, settledTable } from "./settle.ts";
+import { sharedCodec } from "./shared-codec.ts";
 import { Trace } from "./trace.ts";
 
 export interface AddOptions extends Partial<Identity> {
@@ -88,6 +91,9 @@ const INPUT_CODES: Readonly<Record<string, number>> = Object.fromEntries(
 );
 const SENT_CODE = 128;
 
+/** The hash of the name of every member's cluster, unless it is given another. */
+const CLUSTER = 1;
+
 /** What the wall clock shows when a world begins, ms. */
 const WALL_START_MS = 1_700_000_000_000;
 
@@ -103,6 +109,7 @@ export class World {
   readonly #hosts: Hosts;
   readonly #byId = new Map<MemberId, SimMember>();
   readonly #observers: Observer[] = [];
+  readonly #codec = sharedCodec(CLUSTER);
   #steps = 0;
 
   constructor(
@@ -144,9 +151,39 @@ export class World {
 
   /** A new member that knows nothing but the seed server. */
   add(options: AddOptions = {}): SimMember {
-    const member = this.#create(options);
+    const member = this.#create(this.#configOf(options), {});
     this.seedServer.join(member);
     return member;
+  }
+
+  /**
+   * `count` members that have come together already (see `settle.ts`). Only in a world without members.
+   * @throws RangeError when there are too few for an overlay with bounded links, or some members already
+   */
+  settle(count: number, options: AddOptions = {}): readonly SimMember[] {
+    if (this.members.length > 0)
+      throw new RangeError("only a world without members can be settled");
+    const configs = Array.from({ length: count }, () => this.#configOf(options));
+    const { linksTarget = 0, fullMeshMax = 0 } = configs[0] ?? {};
+    if (count <= fullMeshMax + linksTarget) {
+      throw new RangeError(`at least ${fullMeshMax + linksTarget + 1} members can be settled`);
+    }
+    const edges = randomOverlay(count, linksTarget, this.#ids.fork("overlay"));
+    const known = settledTable(configs, edges, this.now);
+    const members = configs.map((config) => this.#create(config, { known }));
+    for (const member of members) this.seedServer.settle(member, known.island());
+    // They greet each other in no time, before any of them looks for links that it does not have.
+    const ends = edges.flatMap(([a, b]) =>
+      this.network.open(members[a] as SimMember, members[b] as SimMember, 0),
+    );
+    for (const { id, owner } of ends) {
+      this.input(owner, { type: "linkUp", link: id, attempt: undefined, transport: "sim" });
+    }
+    this.run(0);
+    for (const end of ends) {
+      end.latencyMs = end.other.latencyMs || this.network.latencyMs();
+    }
+    return members;
   }
 
   command(member: SimMember, command: Command): void {
@@ -316,16 +353,16 @@ export class World {
     return this.#byId.get(id);
   }
 
-  #create(options: AddOptions): SimMember {
+  #configOf(options: AddOptions): Config {
     const { parameters, ...identity } = options;
     const id = Array.from({ length: 4 }, () => this.#ids.uint32().toString(16).padStart(8, "0"));
-    const config = parseConfig(
+    return parseConfig(
       {
         id: id.join(""),
         generation: 1,
-        clusterHash: 1,
+        clusterHash: CLUSTER,
         seed: this.#ids.uint32(),
-        name: `member-${this.members.length}`,
+        name: "",
         role: "",
         meta: new Uint8Array(0),
         addresses: [],
@@ -335,7 +372,11 @@ export class World {
       },
       { ...this.#options.parameters, ...parameters },
     );
-    const core = new Core(config, this.now);
+  }
+
+  #create(config: Config, shared: Shared): SimMember {
+    const codec = config.clusterHash === CLUSTER ? { codec: this.#codec } : {};
+    const core = new Core(config, this.now, { ...shared, ...codec });
     const member = new SimMember(this.members.length, config, core, this.now);
     const former = this.#byId.get(config.id);
     this.members.push(member);

@@ -19,6 +19,12 @@ export interface Settings {
   readonly options: Readonly<Record<string, number>>;
 }
 
+/** More members than this begin settled. */
+const JOINED_MAX = 200;
+
+/** Neighbours of a settled mesh get to know each other's round trips, ms. */
+const SETTLED_MS = 10_000;
+
 /** How long a mesh may take to come together before a scenario begins, ms. */
 const GROW_MS_MAX = 120_000;
 
@@ -45,9 +51,14 @@ export class Trial {
     return value;
   }
 
-  /** A mesh of all members that has come together. */
+  /** A mesh of all members that has come together: by joining, or, when there are many, settled from the start. */
   grow(): void {
     const { world } = this;
+    if (this.settings.members > JOINED_MAX) {
+      world.settle(this.settings.members);
+      world.run(SETTLED_MS);
+      return;
+    }
     for (let i = 0; i < this.settings.members; i++) {
       world.add();
       world.run(GROW_SPACING_MS);

@@ -1,0 +1,65 @@
+/**
+ * A mesh that has settled, made without its joining: thousands of members take long to join, and most scenarios
+ * begin after it. All know all, each record names the neighbours of its member, and the links are made in the same
+ * instant. What they hold is what they would hold after a join; what differs is that nobody has a history: no former
+ * attempts, no passive view that has been shuffled, no tree. The overlay is a random regular graph.
+ */
+
+import type { Config } from "../core/config.ts";
+import type { Rng } from "../core/lib/rng.ts";
+import type { MemberId } from "../core/machine.ts";
+import { MemberTable } from "../core/membership/table.ts";
+
+export type Edge = readonly [number, number];
+
+/**
+ * `count` members in rings through all of them, in random order: connected, and each has `links` neighbours. Where
+ * two rings have an edge in common, its ends are linked with others that lack one too.
+ */
+export function randomOverlay(count: number, links: number, rng: Rng): Edge[] {
+  const edges = new Map<number, Edge>();
+  const lacking: number[] = [];
+  const add = (a: number, b: number): boolean => {
+    const key = Math.min(a, b) * count + Math.max(a, b);
+    if (a === b || edges.has(key)) return false;
+    edges.set(key, [a, b]);
+    return true;
+  };
+  const members = Array.from({ length: count }, (_, index) => index);
+  for (let ring = 0; ring < links / 2; ring++) {
+    const order = rng.sample(members, count);
+    for (const [i, a] of order.entries()) {
+      const b = order[(i + 1) % count] as number;
+      if (!add(a, b)) lacking.push(a, b);
+    }
+  }
+  for (let a = lacking.shift(); a !== undefined; a = lacking.shift()) {
+    const from = a;
+    const at = lacking.findIndex((b) => add(from, b));
+    if (at >= 0) lacking.splice(at, 1);
+  }
+  return [...edges.values()];
+}
+
+/** What all members of a settled mesh know, in one table. */
+export function settledTable(
+  configs: readonly Config[],
+  edges: readonly Edge[],
+  now: number,
+): MemberTable {
+  const neighbours: MemberId[][] = configs.map(() => []);
+  for (const [a, b] of edges) {
+    neighbours[a]?.push((configs[b] as Config).id);
+    neighbours[b]?.push((configs[a] as Config).id);
+  }
+  const records = configs.map((config, index) => {
+    const table = new MemberTable(config, now);
+    table.describe({ neighbours: (neighbours[index] as MemberId[]).sort() }, now);
+    return table.own;
+  });
+  const [first, ...rest] = records;
+  const known = new MemberTable(configs[0] as Config, now);
+  known.describe({ neighbours: first?.neighbours ?? [] }, now);
+  for (const record of rest) known.applyRecord(record, now);
+  return known;
+}

@@ -1,0 +1,39 @@
+/**
+ * One codec for all members of a world. A frame that goes to many is decoded once, and a record that many hold is
+ * one object: messages are never changed once they are made, so nobody can tell, and thousands fit into memory.
+ */
+
+import type { MemberId } from "../core/machine.ts";
+import { type Decoded, type FrameCodec, frameCodec } from "../core/wire/codec.ts";
+import type { MemberRecord, Message, Update } from "../core/wire/messages.ts";
+
+export function sharedCodec(clusterHash: number): FrameCodec {
+  const codec = frameCodec(clusterHash);
+  const decoded = new WeakMap<Uint8Array, Decoded<Message>>();
+  const records = new Map<MemberId, MemberRecord>();
+  const one = (record: MemberRecord): MemberRecord => {
+    const known = records.get(record.id);
+    if (known?.generation === record.generation && known.version === record.version) return known;
+    records.set(record.id, record);
+    return record;
+  };
+  const share = (update: Update): Update =>
+    update.type === "record" ? { ...update, record: one(update.record) } : update;
+  return {
+    ...codec,
+    decode(frame) {
+      const known = decoded.get(frame);
+      if (known !== undefined) return known;
+      let result = codec.decode(frame);
+      if (result.ok && result.message.type === "members") {
+        const { message } = result;
+        result = { ok: true, message: { ...message, updates: message.updates.map(share) } };
+      }
+      // Probes and their answers go to one.
+      if (frame.length > WORTH_KEEPING_BYTES) decoded.set(frame, result);
+      return result;
+    },
+  };
+}
+
+const WORTH_KEEPING_BYTES = 64;
