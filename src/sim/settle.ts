@@ -14,29 +14,31 @@ export type Edge = readonly [number, number];
 
 /**
  * `count` members in rings through all of them, in random order: connected, and each has `links` neighbours. Where
- * two rings have an edge in common, its ends are linked with others that lack one too.
+ * two rings have an edge in common, another edge is parted, and each of its ends linked with one of the two.
  */
 export function randomOverlay(count: number, links: number, rng: Rng): Edge[] {
   const edges = new Map<number, Edge>();
-  const lacking: number[] = [];
-  const add = (a: number, b: number): boolean => {
-    const key = Math.min(a, b) * count + Math.max(a, b);
-    if (a === b || edges.has(key)) return false;
-    edges.set(key, [a, b]);
-    return true;
+  const keyOf = (a: number, b: number): number => Math.min(a, b) * count + Math.max(a, b);
+  const isFree = (a: number, b: number): boolean => a !== b && !edges.has(keyOf(a, b));
+  const add = (a: number, b: number): void => {
+    edges.set(keyOf(a, b), [a, b]);
+  };
+  const addBetween = (a: number, b: number): void => {
+    for (const [c, d] of edges.values()) {
+      if (!isFree(a, c) || !isFree(b, d)) continue;
+      edges.delete(keyOf(c, d));
+      add(a, c);
+      return add(b, d);
+    }
   };
   const members = Array.from({ length: count }, (_, index) => index);
   for (let ring = 0; ring < links / 2; ring++) {
     const order = rng.sample(members, count);
     for (const [i, a] of order.entries()) {
       const b = order[(i + 1) % count] as number;
-      if (!add(a, b)) lacking.push(a, b);
+      if (isFree(a, b)) add(a, b);
+      else addBetween(a, b);
     }
-  }
-  for (let a = lacking.shift(); a !== undefined; a = lacking.shift()) {
-    const from = a;
-    const at = lacking.findIndex((b) => add(from, b));
-    if (at >= 0) lacking.splice(at, 1);
   }
   return [...edges.values()];
 }
