@@ -273,7 +273,7 @@ export class Composition {
       down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
       message: (from, message) => this.#onMessage(from, message),
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
-      rttMs: (peer) => this.membership.detector.health(peer)?.rttMs,
+      now: () => this.now,
       nextBulk: (peer) => this.#nextState(peer),
       handedOver: (token) => this.#handovers.one(token),
     });
@@ -369,7 +369,7 @@ export class Composition {
       flood: (to, delta) => this.#flood(to, delta),
       wake: (to) => this.links.wake(to),
       tell: (to, message) => this.links.send(to, message),
-      bulkInAt: (from) => this.links.bulkInAt(from),
+      bringsBulk: (from) => this.links.bringsBulk(from),
       changed: (changes) => this.#tellState(changes),
       refused: (key) => this.emit({ type: "writeRefused", key }),
     });
@@ -384,7 +384,7 @@ export class Composition {
       deliver: ({ id, name, value }) => this.#onHeard(id.origin, name, value, false),
       gap: (from, { from: first, to: last }) => this.emit({ type: "gap", from, first, last }),
       bulkProgressAt: () => this.links.bulkProgressAt(),
-      bulkInAt: (from) => this.links.bulkInAt(from),
+      bringsBulk: (from) => this.links.bringsBulk(from),
     });
   }
 

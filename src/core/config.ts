@@ -87,8 +87,8 @@ export const PARAMETERS = {
   repairPeriodMs: { default: 1_000, min: 50, max: 60_000 },
 
   /**
-   * Bulk on a link that its other end has not acknowledged: more waits here, behind everything urgent. A long round
-   * trip widens it, up to `windowBytesMax`. Source: measured, SCTP stalls for seconds with more under way.
+   * Bulk on a link that its other end has not acknowledged: more waits here, behind everything urgent. A path that
+   * holds more widens it, up to `windowBytesMax`. Source: measured, SCTP stalls for seconds with more under way.
    */
   windowBytes: { default: 131_072, min: 32_768, max: 16_777_216 },
   windowBytesMax: { default: 4_194_304, min: 32_768, max: 67_108_864 },

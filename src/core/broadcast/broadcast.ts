@@ -25,8 +25,7 @@ const BASELINES_MAX = 4_096;
 /** An origin that was never heard of and begins within this is taken to be new: nothing before it is lost. */
 const FRESH_MAX = 64;
 
-/** Something large that pauses for longer than this is not waited for, nor anything for longer than the other, ms. */
-const BULK_PAUSE_MS = 1_000;
+/** Nothing is waited for longer than this because something large is on its way, ms. */
 const BULK_MAX_MS = 30_000;
 
 export interface BroadcastOut {
@@ -40,8 +39,8 @@ export interface BroadcastOut {
   gap(origin: MemberId, gap: Gap): void;
   /** When a large message last made progress towards us, ms. */
   bulkProgressAt(): number;
-  /** When a piece of a large message last came in from a neighbour, ms. */
-  bulkInAt(from: MemberId): number;
+  /** Whether a neighbour is in the middle of sending something large. */
+  bringsBulk(from: MemberId): boolean;
 }
 
 interface Origin {
@@ -193,7 +192,7 @@ export class Broadcast {
     return this.#out
       .neighbours()
       .filter((peer) => origin.edges.get(peer) ?? peer === id)
-      .some((peer) => now - this.#out.bulkInAt(peer) < BULK_PAUSE_MS);
+      .some((peer) => this.#out.bringsBulk(peer));
   }
 
   /** Asks one announcer for what is missing; the next time, the next one. */

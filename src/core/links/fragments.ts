@@ -50,6 +50,11 @@ export class Assembly {
   /** When the last fragment came, ms; -Infinity when none is waiting for more. */
   #progressAt = Number.NEGATIVE_INFINITY;
 
+  /** No message is waiting for more. */
+  get isEmpty(): boolean {
+    return this.#chunks.length === 0;
+  }
+
   get progressAt(): number {
     return this.#progressAt;
   }

@@ -22,6 +22,7 @@ import {
   type MessageOf,
 } from "../wire/messages.ts";
 import { Assembly, Outgoing } from "./fragments.ts";
+import { SendWindow } from "./send-window.ts";
 
 /** Bits of `hello.features`: what minor versions add. None so far. */
 const FEATURES = 0;
@@ -42,8 +43,8 @@ const BULK_BYTES = 65_536;
 /** Bulk is acknowledged after this much of it, so that a window never waits for its last frame. Bytes. */
 const CREDIT_BYTES = 32_768;
 
-/** What a window is meant to carry over a long round trip: 20 MB/s. */
-const BYTES_PER_MS = 20_000;
+/** After a large message the next one may be on its way so long, ms. Guess, unmeasured. */
+const BULK_PAUSE_MS = 1_000;
 
 /** A link must greet by then, ms. One slow handshake and a busy page; guess, unmeasured. */
 const GREETING_MS = 5_000;
@@ -63,6 +64,7 @@ export interface Link {
   /** Bulk bytes sent, and acknowledged by the other end. */
   bulkSentBytes: number;
   bulkCreditedBytes: number;
+  readonly window: SendWindow;
   /** Bulk bytes received, and what was acknowledged of them. */
   bulkReceivedBytes: number;
   bulkAcknowledgedBytes: number;
@@ -95,8 +97,8 @@ export interface LinksOut {
   message(from: MemberId, message: Message, link: Link): void;
   /** A frame was refused; the link stays unless it was greeting. */
   rejected(link: Link, reason: RejectReason): void;
-  /** The measured round trip on the link with `peer`, ms. */
-  rttMs(peer: MemberId): number | undefined;
+  /** The time of this step, ms. */
+  now(): number;
   /** Bulk for `peer` that is made when its turn comes, encoded; undefined when there is none. */
   nextBulk(peer: MemberId): Uint8Array | undefined;
   /** What was sent with this token has been handed over to one link, or that link is gone. */
@@ -162,6 +164,7 @@ export class LinkTable {
       inFlightBytes: 0,
       bulkSentBytes: 0,
       bulkCreditedBytes: 0,
+      window: new SendWindow(this.#config),
       bulkReceivedBytes: 0,
       bulkAcknowledgedBytes: 0,
       queue: [],
@@ -257,9 +260,12 @@ export class LinkTable {
     if (link !== undefined) this.#pump(link);
   }
 
-  /** When a piece of a large message last came in from `peer`, ms. */
-  bulkInAt(peer: MemberId): number {
-    return this.linkTo(peer)?.fragmentAt ?? Number.NEGATIVE_INFINITY;
+  /** Whether `peer` is in the middle of sending something large, or was a moment ago: a stall is no end of it. */
+  bringsBulk(peer: MemberId): boolean {
+    const link = this.linkTo(peer);
+    if (link === undefined) return false;
+    const patienceMs = link.assembly.isEmpty ? BULK_PAUSE_MS : this.#config.giveUpBulkMs;
+    return this.#out.now() - link.fragmentAt < patienceMs;
   }
 
   /** Tells whether what was queued last for `peer` still waits, here and on this link. */
@@ -301,6 +307,7 @@ export class LinkTable {
   #onCredit(link: Link, total: number): void {
     if (total <= link.bulkCreditedBytes || total > link.bulkSentBytes) return;
     link.bulkCreditedBytes = total;
+    link.window.onAcknowledged(total, this.#out.now());
     this.#pump(link);
   }
 
@@ -410,6 +417,10 @@ export class LinkTable {
       link.current = undefined;
       if (message.token !== undefined) this.#out.handedOver(message.token);
     }
+    // The other end acknowledges every `CREDIT_BYTES`, so the last of them may stay open.
+    if (link.bulkSentBytes - link.bulkCreditedBytes >= link.window.bytes) {
+      link.window.onFull(link.bulkSentBytes - CREDIT_BYTES, this.#out.now());
+    }
   }
 
   /** What is queued and what is made take turns. */
@@ -428,15 +439,8 @@ export class LinkTable {
   }
 
   #hasRoom(link: Link): boolean {
-    const windowBytes = this.#windowOf(link);
+    const { bytes } = link.window;
     const unacknowledged = link.bulkSentBytes - link.bulkCreditedBytes;
-    return unacknowledged < windowBytes && link.inFlightBytes < windowBytes;
-  }
-
-  /** Enough to keep a long path busy, and no more than a short one takes without stalling. */
-  #windowOf(link: Link): number {
-    const { windowBytes, windowBytesMax } = this.#config;
-    const rttMs = link.peer === undefined ? 0 : (this.#out.rttMs(link.peer) ?? 0);
-    return Math.max(windowBytes, Math.min(windowBytesMax, rttMs * BYTES_PER_MS));
+    return unacknowledged < bytes && link.inFlightBytes < bytes;
   }
 }

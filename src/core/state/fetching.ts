@@ -8,10 +8,10 @@ import type { MemberId } from "../machine.ts";
 import type { StateDigestEntry } from "../wire/messages.ts";
 import type { StateStore } from "./store.ts";
 
-/** Who was asked and brings nothing, of this or anything else, is given up after this, ms. Guess, unmeasured. */
+/** Who was asked and brings nothing is left for the next after this, ms. Guess, unmeasured. */
 const PATIENCE_MS = 2_000;
-/** … and in any case after this without progress. */
-const PATIENCE_MAX_MS = 10_000;
+/** … and after this when it brings something else. */
+const PATIENCE_MAX_MS = 30_000;
 
 interface Lack {
   readonly generation: number;
@@ -27,8 +27,8 @@ export interface FetchingOut {
   /** The generation of a live member. */
   generationOf(owner: MemberId): number | undefined;
   ask(peer: MemberId, entries: readonly StateDigestEntry[]): void;
-  /** When bulk last came in from a neighbour, ms. */
-  bulkInAt(peer: MemberId): number;
+  /** Whether a neighbour is in the middle of sending something large. */
+  bringsBulk(peer: MemberId): boolean;
 }
 
 export class Fetching {
@@ -100,10 +100,8 @@ export class Fetching {
   /** Who was asked and brings nothing is left for the next. */
   expire(now: number): void {
     for (const [owner, lack] of this.#lacks) {
-      const aliveAt = Math.max(lack.since, this.#out.bulkInAt(lack.asked));
-      if (now - aliveAt >= PATIENCE_MS || now - lack.since >= PATIENCE_MAX_MS) {
-        this.#askNext(owner, lack, now);
-      }
+      const patienceMs = this.#out.bringsBulk(lack.asked) ? PATIENCE_MAX_MS : PATIENCE_MS;
+      if (now - lack.since >= patienceMs) this.#askNext(owner, lack, now);
     }
   }
 

@@ -40,8 +40,8 @@ export interface ReplicationOut {
   /** There is something for this neighbour: `next` gives it when the link has room. */
   wake(to: MemberId): void;
   tell(to: MemberId, message: MessageOf<"stateDigest"> | MessageOf<"stateWant">): void;
-  /** When bulk last came in from a neighbour, ms. */
-  bulkInAt(from: MemberId): number;
+  /** Whether a neighbour is in the middle of sending something large. */
+  bringsBulk(from: MemberId): boolean;
   changed(changes: readonly StateChange[]): void;
   /** Our own write does not fit. */
   refused(key: string): void;
@@ -67,7 +67,7 @@ export class Replication {
       linked: (peer) => out.neighbours().includes(peer),
       generationOf: (owner) => out.generationOf(owner),
       ask: (peer, entries) => out.tell(peer, { type: "stateWant", entries }),
-      bulkInAt: (peer) => out.bulkInAt(peer),
+      bringsBulk: (peer) => out.bringsBulk(peer),
     });
   }
 

@@ -19,10 +19,10 @@ let log: string[];
 let neighbours: MemberId[];
 let full: MemberId[];
 let reached: MemberId[];
-let bulkInAt: Map<MemberId, number>;
+let busy: MemberId | undefined;
 
 beforeEach(() => {
-  bulkInAt = new Map();
+  busy = undefined;
   deadlines = new Deadlines();
   log = [];
   neighbours = [A, B, C];
@@ -47,7 +47,7 @@ beforeEach(() => {
     deliver: ({ id }) => log.push(`deliver ${id.sequence}`),
     gap: (_origin, { from, to }) => log.push(`gap ${from}-${to}`),
     bulkProgressAt: () => Number.NEGATIVE_INFINITY,
-    bulkInAt: (from) => bulkInAt.get(from) ?? Number.NEGATIVE_INFINITY,
+    bringsBulk: (from) => from === busy,
   });
 });
 
@@ -225,10 +225,11 @@ describe("what is missing", () => {
 
   test("is not asked for while its origin is in the middle of something large, which it may be", () => {
     neighbours = [A, B, O];
-    bulkInAt.set(O, 0);
+    busy = O;
     broadcast.onIHave(A, [payload(1).id], 0);
     pass(999);
     expect(taken()).toEqual([]);
+    busy = B;
     pass(1_200);
     expect(taken()).toEqual(["graft 9/1 to 2"]);
   });

@@ -24,7 +24,7 @@ class Bench {
   /** What can be made when a link has room. */
   readonly made: Uint8Array[] = [];
   refusal: ByeReason | undefined;
-  rttMs: number | undefined;
+  now = 0;
 
   constructor(overrides = {}) {
     this.table = new LinkTable(configOf(overrides, { id: OWN }), codec, {
@@ -40,7 +40,7 @@ class Bench {
         this.log.push(`down ${nameOf(peer)}: ${reason}${onPurpose ? ", on purpose" : ""}`),
       message: (from, message) => this.log.push(`${message.type} from ${nameOf(from)}`),
       rejected: (_link, reason) => this.log.push(`rejected: ${reason}`),
-      rttMs: () => this.rttMs,
+      now: () => this.now,
       nextBulk: () => this.made.shift(),
       handedOver: (token) => this.handedOver.push(token),
     });
@@ -263,7 +263,7 @@ describe("bulk", () => {
     });
 
   beforeEach(() => {
-    bench = new Bench({ windowBytes: WINDOW, queueBytesMax: 200_000 });
+    bench = new Bench({ windowBytes: WINDOW, windowBytesMax: WINDOW, queueBytesMax: 200_000 });
     bench.greet(1, HIGH);
     bench.table.writable(1, 1_000_000);
     bench.forget();
@@ -312,10 +312,45 @@ describe("bulk", () => {
     expect(bench.types(1).length).toBe(4);
   });
 
-  test("a long round trip widens the window", () => {
-    bench.rttMs = 10;
-    for (let i = 0; i < 12; i++) bench.table.sendBulk(HIGH, bulk(16_000));
-    expect(bench.types(1).length).toBe(12);
+  test("state is made when there is room for it, in turn with what is queued", () => {
+    for (let i = 0; i < 4; i++) bench.table.sendBulk(HIGH, bulk(16_000));
+    for (let i = 0; i < 2; i++) bench.made.push(codec.encode({ ...NOTE, type: "prune" }));
+    bench.table.wake(HIGH);
+    expect(bench.types(1)).toEqual(["fragment", "fragment", "fragment"]);
+    expect(bench.made.length).toBe(2);
+    bench.receive(1, { type: "credit", total: 48_000 });
+    bench.table.writable(1, 1_000_000);
+    expect(bench.types(1).slice(3)).toEqual(["prune", "fragment", "prune"]);
+    expect(bench.table.linkTo(HIGH)?.queuedBytes).toBe(0);
+  });
+
+  test("what is small passes all that waits, while the window is not full", () => {
+    for (let i = 0; i < 2; i++) bench.table.sendBulk(HIGH, bulk(16_000));
+    expect(bench.table.sendEager(HIGH, bulk(768))).toBe(true);
+    expect(bench.table.sendEager(HIGH, bulk(100))).toBe(false);
+    expect(bench.types(1).length).toBe(3);
+  });
+
+  test("a neighbour is in the middle of something large until it has come, or for 10 s", () => {
+    expect(bench.table.bringsBulk(HIGH)).toBe(false);
+    const piece = (index: number): Message => ({
+      type: "fragment",
+      message: 0,
+      index,
+      count: 2,
+      bytes: codec.encode(NOTE).slice(5 * index, 5 * (index + 1) + 17 * index),
+    });
+    bench.receive(1, piece(0));
+    bench.now = 9_999;
+    expect(bench.table.bringsBulk(HIGH)).toBe(true);
+    bench.now = 10_000;
+    expect(bench.table.bringsBulk(HIGH)).toBe(false);
+    bench.table.packet(1, codec.encode(piece(1)), 10_000);
+    expect(bench.log).toEqual(["prune from high"]);
+    bench.now = 10_999;
+    expect(bench.table.bringsBulk(HIGH)).toBe(true);
+    bench.now = 11_000;
+    expect(bench.table.bringsBulk(HIGH)).toBe(false);
   });
 
   test("bulk is acknowledged as it comes in, and nothing else is", () => {
