@@ -33,9 +33,6 @@ export interface Shared {
   /** What is known from the start, of a mesh that has settled. It must not change any more. */
   readonly known?: MemberTable;
 }
-/** Periods between state digests while state is being fetched. */
-const BUSY_PERIODS = 5;
-
 export class Composition {
   readonly deadlines = new Deadlines();
   readonly links: LinkTable;
@@ -66,7 +63,7 @@ export class Composition {
     this.membership = this.#makeMembership(now, known);
     this.delivery = this.#makeDelivery();
     this.broadcast = this.#makeBroadcast();
-    this.state = this.#makeReplication();
+    this.state = this.#makeReplication(rng.fork("state"));
     this.linking = this.#makeLinking(rng);
   }
 
@@ -92,6 +89,17 @@ export class Composition {
       stateHigh: state.high,
       stateLow: state.low,
     };
+  }
+
+  /** Compares with every neighbour what both know, and what both have heard. */
+  sync(): void {
+    for (const peer of this.#awake()) this.#compare(peer);
+  }
+
+  #compare(peer: MemberId): void {
+    this.#sendBaselines(peer);
+    this.membership.repair.compare(peer, this.now);
+    this.state.sendDigest(peer, true);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {
@@ -139,15 +147,15 @@ export class Composition {
       case "release":
         return this.linking.onRelease(from, message.hard, now);
       case "payload":
-        // An origin that nobody has told us of is nobody's: its record travels ahead of what it says.
-        if (this.membership.table.get(message.id.origin) === undefined) return;
+        if (!this.#knows(message.id.origin)) return this.broadcast.onStranger(from, message.id);
         return this.broadcast.onPayload(from, message, now);
-      case "iHave":
-        return this.broadcast.onIHave(
-          from,
-          message.ids.filter((id) => this.#knows(id.origin)),
-          now,
-        );
+      case "iHave": {
+        const known = message.ids.filter((id) => this.#knows(id.origin));
+        for (const id of message.ids) {
+          if (!this.#knows(id.origin)) this.broadcast.onStranger(from, id);
+        }
+        return this.broadcast.onIHave(from, known, now);
+      }
       case "graft":
         return this.broadcast.onGraft(from, message.ids);
       case "prune":
@@ -193,6 +201,7 @@ export class Composition {
       if (!present) this.delivery.gone(id);
       if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
       if (after.state === "left") this.state.drop(id);
+      if (before === undefined) this.broadcast.onKnown(id, this.now);
       for (const kind of kindsOf(before, after)) {
         this.emit({ type: "member", kind, member: viewOf(after) });
       }
@@ -205,9 +214,7 @@ export class Composition {
     if (was === state) return;
     if (state === "asleep") this.broadcast.removeNeighbour(id);
     if (was !== "asleep") return;
-    this.#sendBaselines(id);
-    this.membership.repair.compare(id, this.now);
-    this.state.sendDigest(id, true);
+    this.#compare(id);
   }
 
   #tellState(changes: readonly StateChange[]): void {
@@ -292,21 +299,11 @@ export class Composition {
       giveUp: (peer) => this.links.drop(peer, "silent"),
       bulkWaits: (peer) => this.links.carriesBulk(peer, this.now),
       fingerprints: () => this.fingerprints(),
-      differs: (peer) => this.#onDiffers(peer),
+      differs: (peer) => this.state.onDiffers(peer, this.now),
       reborn: (generation) => this.state.renumber(generation),
       taken: () => this.#onTaken(),
     };
     return new Membership(this.#config, this.deadlines, now, out, known);
-  }
-
-  /** Neighbours that know other things of state exchange digests, at most once a period. */
-  #onDiffers(peer: MemberId): void {
-    const key = `repair:${peer}`;
-    if (this.deadlines.has(key)) return;
-    // While what is missing here is on its way, a difference says little.
-    const pause = this.state.isFetching ? BUSY_PERIODS : 1;
-    this.deadlines.set(key, this.now + pause * this.#config.repairPeriodMs);
-    this.state.sendDigest(peer, true);
   }
 
   #makeLinking(rng: Rng): Linking {
@@ -357,9 +354,9 @@ export class Composition {
     });
   }
 
-  #makeReplication(): Replication {
+  #makeReplication(rng: Rng): Replication {
     const { table } = this.membership;
-    return new Replication(this.#config, this.deadlines, {
+    return new Replication(this.#config, this.deadlines, rng, {
       neighbours: () => this.#awake(),
       reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
       generationOf: (owner) => {
@@ -411,6 +408,7 @@ export class Composition {
     const { owner, generation, from, to, kept } = delta;
     const key = `${owner} ${generation} ${from} ${to} ${kept === undefined}`;
     if (this.#encoded?.key !== key) this.#encoded = { key, bytes: this.links.encode(delta) };
+    this.state.stats.repairBytes += this.#encoded.bytes.length;
     return this.#encoded.bytes;
   }
 

@@ -75,6 +75,8 @@ export class Core implements Machine {
       heard: this.#layers.heard,
       duplicates: this.#layers.duplicates,
       relayed: this.#layers.delivery.relayed,
+      broadcast: { ...this.#layers.broadcast.stats },
+      state: { ...this.#layers.state.stats },
     };
   }
 
@@ -152,11 +154,15 @@ export class Core implements Machine {
         this.#layers.deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
         return this.#layers.links.expireGreetings(now);
       case "announce":
-        return this.#layers.broadcast.onAnnounceDeadline();
+        return this.#layers.broadcast.onAnnounceDeadline(now);
+      case "silence":
+        return this.#layers.broadcast.onSilenceDeadline(now);
       case "keep":
         return this.#layers.broadcast.onKeepDeadline(now);
       case "missing":
         return this.#layers.broadcast.onMissingDeadline(subject, now);
+      case "state-compare":
+        return this.#layers.state.sendDigest(subject, true);
       case "state-news":
         return this.#layers.state.onNewsDeadline(subject);
       case "state-fetch":
@@ -183,6 +189,8 @@ export class Core implements Machine {
         return this.#layers.state.write(command.key, command.value);
       case "delete":
         return this.#layers.state.write(command.key, undefined);
+      case "sync":
+        return this.#layers.sync();
       case "describe":
         return this.#layers.membership.describe(command.about, this.#layers.now);
       case "mayFreeze":

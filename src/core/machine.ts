@@ -95,6 +95,8 @@ export type Command =
   | { readonly type: "delete"; readonly key: string }
   /** Replaces what the member says about itself. */
   | { readonly type: "describe"; readonly about: About }
+  /** Compares now, with every neighbour, what both know. */
+  | { readonly type: "sync" }
   /** The host may stop this member from now on without a word (a hidden page), or not. */
   | { readonly type: "mayFreeze"; readonly value: boolean }
   /** The host is about to stop this member (freeze, suspend): tells all that it is asleep until `resumed` comes. */

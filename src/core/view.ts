@@ -7,9 +7,40 @@ import type { RejectReason } from "./wire/codec.ts";
 /** What `Core.stats()` counts since the start. */
 export interface CoreStats {
   readonly rejected: Readonly<Record<RejectReason, number>>;
+  /** Messages delivered to the application, said and sent. */
   readonly heard: number;
+  /** Payloads of ours that another had brought already: who got them pruned us. */
   readonly duplicates: number;
+  /** Messages passed on along a route. */
   readonly relayed: number;
+  readonly broadcast: BroadcastStats;
+  readonly state: StateStats;
+}
+
+/** In frames, but for `hopsMax`. */
+export interface BroadcastStats {
+  /** Payloads pushed to neighbours, and those that came in. */
+  readonly payloadsSent: number;
+  readonly payloadsReceived: number;
+  /** Payloads that came in and were here already. */
+  readonly duplicates: number;
+  readonly iHaves: number;
+  readonly grafts: number;
+  readonly prunes: number;
+  /** Sequence numbers that were given up. */
+  readonly gaps: number;
+  /** Links that the farthest payload has crossed on its way here. */
+  readonly hopsMax: number;
+}
+
+/** In frames, but for `repairBytes`. */
+export interface StateStats {
+  readonly floods: number;
+  readonly digests: number;
+  readonly wants: number;
+  /** Deltas that were made when a link had room, and their bytes. */
+  readonly deltas: number;
+  readonly repairBytes: number;
 }
 
 export interface LinkView {

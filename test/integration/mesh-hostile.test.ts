@@ -146,7 +146,7 @@ describe("a member that sends garbage", () => {
       { type: "release", hard: true },
       { type: "credit", total: 1 },
       { type: "local", inner },
-      { type: "payload", id: payloadId, hop: 0, name: "x", value },
+      { type: "payload", id: payloadId, hop: 0, flood: true, name: "x", value },
       { type: "iHave", ids: [payloadId] },
       { type: "graft", ids: [payloadId] },
       { type: "prune", origin: to },
@@ -259,6 +259,7 @@ describe("a member that sends garbage", () => {
       const message = {
         id: { origin: intruder.id, generation: 1, sequence: i + 1 },
         hop: 0,
+        flood: false,
         name: "x",
       };
       const frame = intruder.frame({ type: "payload", ...message, value: Uint8Array.from(value) });

@@ -3,21 +3,25 @@
  *
  * A payload goes at once along the tree of its origin (eagerPush) and is announced on the other links (lazyPush by
  * `iHave`). A duplicate prunes its link from that tree; an announced payload that does not come is asked for by
- * `graft`, which puts the link back. Departures from the paper: ids are (origin, generation, sequence), so one
- * number for each origin stands for all that was heard of it; delivery is in order for each origin with gaps shown;
- * and a link starts lazy when the origin's own list says that it reaches the other end itself, so that a fully
- * linked mesh has no duplicate even at the first message.
+ * `graft`, which puts the link back. Departures from the paper:
+ * - Ids are (origin, generation, sequence), so one number for each origin stands for all that was heard of it, and
+ *   delivery is in order for each origin with gaps shown.
+ * - A link starts lazy when the origin's own list says that it reaches the other end itself, so that a fully linked
+ *   mesh has no duplicate even at the first message; and for something large, which is only announced there.
+ * - Trees are found anew by a payload that goes on every link (`flood`), after a silence and now and then: who gets
+ *   it sooner by another way changes over to that (the paper compares hops of announcements).
+ * - How long an announced payload is waited for follows what was seen, so that a slow tree is not taken for a broken.
+ * - The last payload before a silence is announced on the tree too, for nothing else would show that it was missed.
  */
 
 import type { Config } from "../config.ts";
+import { BoundedMap } from "../lib/bounded-map.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import type { MessageOf, PayloadId } from "../wire/messages.ts";
+import { Announcements, IDS_MAX } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
 import { type Gap, Inbox } from "./inbox.ts";
-
-/** Announcements held for one neighbour until they are sent, and ids in one graft. */
-const IDS_MAX = 1_024;
 
 /** What one `baselines` message lists. */
 const BASELINES_MAX = 4_096;
@@ -27,6 +31,22 @@ const FRESH_MAX = 64;
 
 /** Nothing is waited for longer than this because something large is on its way, ms. */
 const BULK_MAX_MS = 30_000;
+
+/** What is larger goes only where it is wanted, and is no flood. Bytes. */
+const LARGE_BYTES = 16_384;
+const FLOOD_BYTES_MAX = 1_024;
+
+/** What comes by the tree may be so much later than by another way, ms. Guess, unmeasured. */
+const DETOUR_MS = 30;
+
+/** The longest that an announced payload is waited for, ms. */
+const GRAFT_DELAY_MS_MAX = 1_000;
+
+/** After so long without a word of an origin its last one is announced, ms. Guess, unmeasured. */
+const SILENCE_MS = 1_000;
+
+/** Payloads of members that are not known yet, to be asked for when they are. */
+const STRANGERS_MAX = 256;
 
 export interface BroadcastOut {
   neighbours(): readonly MemberId[];
@@ -47,25 +67,51 @@ interface Origin {
   inbox: Inbox;
   /** Neighbours on this tree by experience: true eager, false lazy. Others go by `reaches`. */
   readonly edges: Map<MemberId, boolean>;
-  /** Who announced something that is missing here, in order. */
+  /** Who announced something that is missing here; who was asked last stands at the end. */
   readonly announcers: Set<MemberId>;
+  /** Who brought the last payload that was news. */
+  parent: MemberId | undefined;
+  /** The flood that came last: what it was, by whom, and when, ms. */
+  flood: { readonly sequence: number; readonly from: MemberId; readonly at: number } | undefined;
+  /** How much later than its announcement a payload comes, of late, ms. */
+  lagMs: number;
+  /** When the last payload came, or was said, ms. */
+  activeAt: number;
 }
 
 export class Broadcast {
+  readonly stats = {
+    payloadsSent: 0,
+    payloadsReceived: 0,
+    duplicates: 0,
+    iHaves: 0,
+    grafts: 0,
+    prunes: 0,
+    gaps: 0,
+    hopsMax: 0,
+  };
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #out: BroadcastOut;
   readonly #origins = new Map<MemberId, Origin>();
   readonly #cache: PayloadCache;
-  /** iHave waiting to be sent together. */
-  readonly #announcements = new Map<MemberId, PayloadId[]>();
+  readonly #announcements: Announcements;
+  readonly #strangers = new BoundedMap<MemberId, { id: PayloadId; from: MemberId }>(STRANGERS_MAX);
+  /** Origins whose last payload is to be announced once they are silent. */
+  readonly #active = new Set<MemberId>();
   #sequence = 0;
+  #generation = 0;
+  #floodedAt = 0;
 
   constructor(config: Config, deadlines: Deadlines, out: BroadcastOut) {
     this.#config = config;
     this.#deadlines = deadlines;
     this.#out = out;
     this.#cache = new PayloadCache(config);
+    this.#announcements = new Announcements(config, deadlines, (peer, ids) => {
+      this.stats.iHaves++;
+      out.tell(peer, { type: "iHave", ids });
+    });
   }
 
   say(
@@ -75,10 +121,15 @@ export class Broadcast {
     token: number | undefined,
     now: number,
   ): readonly MemberId[] {
+    this.#generation = generation;
     const id = { origin: this.#config.id, generation, sequence: ++this.#sequence };
-    const payload: Payload = { type: "payload", id, hop: 0, name, value };
+    const tree = this.#ownTree();
+    const flood = value.length <= FLOOD_BYTES_MAX && this.#isFloodDue(tree, now);
+    if (flood) this.#floodedAt = now;
+    const payload: Payload = { type: "payload", id, hop: 0, flood, name, value };
     this.#keep(payload, now);
-    return this.#spread(payload, undefined, token, now);
+    this.#wake(id.origin, tree, now);
+    return this.#spread(payload, tree, undefined, token, now);
   }
 
   onPayload(from: MemberId, payload: Payload, now: number): void {
@@ -86,23 +137,27 @@ export class Broadcast {
     if (id.origin === this.#config.id) return;
     const origin = this.#origin(id);
     if (origin === undefined) return;
-    if (origin.inbox.has(id.sequence)) return this.#prune(from, id.origin, origin);
-    const ready = origin.inbox.add(payload, now);
-    if (ready === undefined) return;
-    origin.edges.set(from, true);
+    this.stats.payloadsReceived++;
+    this.#announcements.heardOf(from, [id]);
+    if (origin.inbox.has(id.sequence)) return this.#onDuplicate(from, payload, origin, now);
+    this.stats.hopsMax = Math.max(this.stats.hopsMax, payload.hop + 1);
+    this.#onTree(from, payload, origin, now);
+    this.#showGap(id.origin, origin.inbox.add(payload, now));
     const passedOn: Payload = { ...payload, hop: payload.hop + 1 };
     this.#keep(passedOn, now);
-    this.#spread(passedOn, from, undefined, now);
-    for (const one of ready) this.#out.deliver(one);
+    this.#wake(id.origin, origin, now);
+    this.#spread(passedOn, origin, from, undefined, now);
+    for (const one of origin.inbox.takeReady(now)) this.#out.deliver(one);
     if (origin.inbox.isFull) this.#deadlines.set(`missing:${id.origin}`, now);
     else this.#schedule(id.origin, origin, now);
   }
 
   onIHave(from: MemberId, ids: readonly PayloadId[], now: number): void {
+    this.#announcements.heardOf(from, ids);
     for (const id of ids) {
       const origin = id.origin === this.#config.id ? undefined : this.#origin(id);
       if (origin === undefined || origin.inbox.has(id.sequence)) continue;
-      origin.inbox.announce(id.sequence, now);
+      this.#showGap(id.origin, origin.inbox.announce(id.sequence, now));
       origin.announcers.add(from);
       this.#schedule(id.origin, origin, now);
     }
@@ -113,13 +168,27 @@ export class Broadcast {
       const origin = this.#origins.get(id.origin);
       origin?.edges.set(from, true);
       const payload = this.#cache.get(id);
-      if (payload !== undefined) this.#out.push([from], payload, undefined);
+      if (payload !== undefined) this.#push([from], { ...payload, flood: false }, undefined);
     }
   }
 
   onPrune(from: MemberId, origin: MemberId): void {
     if (origin === this.#config.id) this.#ownTree().edges.set(from, false);
     else this.#origins.get(origin)?.edges.set(from, false);
+  }
+
+  /** Something of a member that is not known yet: it is asked for when the member is. */
+  onStranger(from: MemberId, id: PayloadId): void {
+    const before = this.#strangers.get(id.origin);
+    if (before === undefined || before.id.sequence < id.sequence) {
+      this.#strangers.set(id.origin, { id, from });
+    }
+  }
+
+  onKnown(id: MemberId, now: number): void {
+    const stranger = this.#strangers.get(id);
+    this.#strangers.delete(id);
+    if (stranger !== undefined) this.onIHave(stranger.from, [stranger.id], now);
   }
 
   /** Where each origin stands here: the first thing a new neighbour hears. */
@@ -150,7 +219,7 @@ export class Broadcast {
 
   /** A link ended: what it carried must come another way. */
   removeNeighbour(peer: MemberId): void {
-    this.#announcements.delete(peer);
+    this.#announcements.removeNeighbour(peer);
     for (const origin of this.#origins.values()) {
       origin.edges.delete(peer);
       origin.announcers.delete(peer);
@@ -159,12 +228,12 @@ export class Broadcast {
 
   forget(origin: MemberId): void {
     this.#origins.delete(origin);
+    this.#active.delete(origin);
     this.#deadlines.clear(`missing:${origin}`);
   }
 
-  onAnnounceDeadline(): void {
-    for (const [peer, ids] of this.#announcements) this.#out.tell(peer, { type: "iHave", ids });
-    this.#announcements.clear();
+  onAnnounceDeadline(now: number): void {
+    this.#announcements.onDeadline(now);
   }
 
   onKeepDeadline(now: number): void {
@@ -177,18 +246,36 @@ export class Broadcast {
     const origin = this.#origins.get(id);
     if (origin === undefined) return;
     for (;;) {
-      const skipped = origin.inbox.skip(now, this.#out.bulkProgressAt());
-      if (skipped === undefined) break;
-      this.#out.gap(id, skipped.gap);
-      for (const payload of skipped.ready) this.#out.deliver(payload);
+      const gap = origin.inbox.skip(now, this.#out.bulkProgressAt());
+      if (gap === undefined) break;
+      this.#showGap(id, gap);
+      for (const payload of origin.inbox.takeReady(now)) this.#out.deliver(payload);
     }
-    if (!this.#isOnItsWay(id, origin, now)) this.#askFor(id, origin);
-    this.#schedule(id, origin, now, this.#config.graftRetryMs);
+    if (!this.#isOnItsWay(id, origin, now)) this.#askFor(id, origin, now);
+    this.#schedule(id, origin, now);
+  }
+
+  /** Origins that have fallen silent: their last payload is announced to those it was pushed to. */
+  onSilenceDeadline(now: number): void {
+    for (const id of this.#active) {
+      const origin = this.#origins.get(id);
+      if (origin !== undefined && now - origin.activeAt < SILENCE_MS) continue;
+      this.#active.delete(id);
+      if (origin === undefined) continue;
+      const own = id === this.#config.id;
+      const sequence = own ? this.#sequence : origin.inbox.latest;
+      const generation = own ? this.#generation : origin.inbox.generation;
+      for (const peer of this.#out.neighbours()) {
+        if (peer === id || peer === origin.parent || !this.#isEager(origin, id, peer)) continue;
+        this.#announcements.add(peer, { origin: id, generation, sequence }, now);
+      }
+    }
+    if (this.#active.size > 0) this.#deadlines.set("silence", now + SILENCE_MS);
   }
 
   /** Whether who sends us this origin's payloads is in the middle of something large: it may be what is missing. */
   #isOnItsWay(id: MemberId, origin: Origin, now: number): boolean {
-    if (now - (origin.inbox.missingSince ?? now) > BULK_MAX_MS) return false;
+    if (now - (origin.inbox.stuckSince ?? now) > BULK_MAX_MS) return false;
     return this.#out
       .neighbours()
       .filter((peer) => origin.edges.get(peer) ?? peer === id)
@@ -196,68 +283,129 @@ export class Broadcast {
   }
 
   /** Asks one announcer for what is missing; the next time, the next one. */
-  #askFor(id: MemberId, origin: Origin): void {
-    const missing = origin.inbox.missing(IDS_MAX);
-    if (missing.length === 0) return;
-    const known = origin.announcers.values().next();
-    const peer = known.done
-      ? this.#out.neighbours().find((one) => origin.edges.get(one))
-      : known.value;
-    if (peer === undefined) return;
+  #askFor(id: MemberId, origin: Origin, now: number): void {
+    const retryMs = Math.max(this.#config.graftRetryMs, 2 * origin.lagMs);
+    const missing = origin.inbox.ask(now, this.#graftDelayMs(origin), retryMs, IDS_MAX);
+    const neighbours = this.#out.neighbours();
+    const peer =
+      [...origin.announcers].find((one) => neighbours.includes(one)) ??
+      neighbours.find((one) => origin.edges.get(one));
+    if (missing.length === 0 || peer === undefined) return;
     origin.announcers.delete(peer);
+    origin.announcers.add(peer);
     origin.edges.set(peer, true);
     const { generation } = origin.inbox;
-    const ids = missing.map((sequence) => ({ origin: id, generation, sequence }));
-    this.#out.tell(peer, { type: "graft", ids });
+    this.#graft(
+      peer,
+      missing.map((sequence) => ({ origin: id, generation, sequence })),
+    );
   }
 
-  #schedule(id: MemberId, origin: Origin, now: number, pauseMs = this.#config.graftDelayMs): void {
-    if (origin.inbox.missingSince === undefined) {
+  #graftDelayMs({ lagMs }: Origin): number {
+    return Math.min(GRAFT_DELAY_MS_MAX, Math.max(this.#config.graftDelayMs, 1.5 * lagMs));
+  }
+
+  #schedule(id: MemberId, origin: Origin, now: number): void {
+    if (origin.inbox.stuckSince === undefined) {
       origin.announcers.clear();
       this.#deadlines.clear(`missing:${id}`);
-    } else this.#deadlines.ensure(`missing:${id}`, now + pauseMs);
+    } else this.#deadlines.ensure(`missing:${id}`, now + this.#graftDelayMs(origin));
+  }
+
+  /** A payload that is news: who brought it is on the tree. */
+  #onTree(from: MemberId, { id, flood }: Payload, origin: Origin, now: number): void {
+    const lagMs = origin.inbox.missedFor(id.sequence, now) ?? 0;
+    origin.lagMs = Math.max(lagMs, origin.lagMs * 0.9);
+    // A flood comes on every link: it changes the tree only when the tree brings it later.
+    if (flood) origin.flood = { sequence: id.sequence, from, at: now };
+    if (flood && origin.parent !== undefined && origin.edges.get(origin.parent)) return;
+    origin.edges.set(from, true);
+    origin.parent = from;
+  }
+
+  #onDuplicate(from: MemberId, { id, flood }: Payload, origin: Origin, now: number): void {
+    this.stats.duplicates++;
+    if (!flood) return this.#prune(from, id.origin, origin);
+    if (from !== origin.parent) {
+      if (origin.edges.get(from) !== false) this.#prune(from, id.origin, origin);
+      return;
+    }
+    const first = origin.flood;
+    if (first?.sequence !== id.sequence || first.from === from) return;
+    if (now - first.at <= DETOUR_MS || !this.#out.neighbours().includes(first.from)) return;
+    origin.parent = first.from;
+    origin.edges.set(first.from, true);
+    this.#graft(first.from, [{ ...id, sequence: 0 }]);
+    this.#prune(from, id.origin, origin);
+  }
+
+  #isFloodDue(tree: Origin, now: number): boolean {
+    const { treeIdleMs, treeRefreshMs } = this.#config;
+    if (this.#sequence === 1) return false;
+    return now - tree.activeAt >= treeIdleMs || now - this.#floodedAt >= treeRefreshMs;
+  }
+
+  #isEager(tree: Origin, origin: MemberId, peer: MemberId): boolean {
+    return tree.edges.get(peer) ?? (origin === this.#config.id || !this.#out.reaches(origin, peer));
   }
 
   /** Pushes along the tree and announces elsewhere; gives the neighbours that a push is on its way to. */
   #spread(
     payload: Payload,
+    tree: Origin,
     from: MemberId | undefined,
     token: number | undefined,
     now: number,
   ): readonly MemberId[] {
-    const { origin } = payload.id;
-    const tree = origin === this.#config.id ? this.#ownTree() : this.#origins.get(origin);
+    const { id, flood, value } = payload;
+    const { origin } = id;
+    const isLarge = origin !== this.#config.id && value.length > LARGE_BYTES;
     const eager: MemberId[] = [];
     const lazy: MemberId[] = [];
     for (const peer of this.#out.neighbours()) {
       if (peer === from || peer === origin) continue;
-      const isEager =
-        tree?.edges.get(peer) ?? (origin === this.#config.id || !this.#out.reaches(origin, peer));
+      const isKnown = tree.edges.has(peer);
+      const floods = flood && (origin === this.#config.id || !this.#out.reaches(origin, peer));
+      const isEager = floods || ((isKnown || !isLarge) && this.#isEager(tree, origin, peer));
       (isEager ? eager : lazy).push(peer);
     }
-    const refused = this.#out.push(eager, payload, token);
-    for (const peer of [...lazy, ...refused]) this.#announce(peer, payload.id, now);
+    const refused = this.#push(eager, payload, token);
+    for (const peer of [...lazy, ...refused]) this.#announcements.add(peer, id, now);
     return refused.length === 0 ? eager : eager.filter((peer) => !refused.includes(peer));
   }
 
-  #announce(peer: MemberId, id: PayloadId, now: number): void {
-    const ids = this.#announcements.get(peer) ?? [];
-    this.#announcements.set(peer, ids);
-    ids.push(id);
-    if (ids.length >= IDS_MAX) {
-      this.#announcements.delete(peer);
-      this.#out.tell(peer, { type: "iHave", ids });
-    } else this.#deadlines.ensure("announce", now + this.#config.iHaveDelayMs);
+  #push(to: readonly MemberId[], payload: Payload, token: number | undefined): readonly MemberId[] {
+    const refused = this.#out.push(to, payload, token);
+    this.stats.payloadsSent += to.length - refused.length;
+    return refused;
+  }
+
+  #graft(peer: MemberId, ids: readonly PayloadId[]): void {
+    this.stats.grafts++;
+    this.#out.tell(peer, { type: "graft", ids });
   }
 
   #prune(from: MemberId, id: MemberId, origin: Origin): void {
     origin.edges.set(from, false);
+    this.stats.prunes++;
     this.#out.tell(from, { type: "prune", origin: id });
+  }
+
+  #showGap(origin: MemberId, gap: Gap | undefined): void {
+    if (gap === undefined) return;
+    this.stats.gaps += gap.to - gap.from + 1;
+    this.#out.gap(origin, gap);
   }
 
   #keep(payload: Payload, now: number): void {
     this.#cache.add(payload, now);
     this.#deadlines.ensure("keep", now + this.#config.payloadKeepMs + 1);
+  }
+
+  #wake(id: MemberId, origin: Origin, now: number): void {
+    origin.activeAt = now;
+    this.#active.add(id);
+    this.#deadlines.ensure("silence", now + SILENCE_MS);
   }
 
   /** Our own payloads have a tree too; its inbox is never used. */
@@ -278,6 +426,10 @@ export class Broadcast {
       inbox: new Inbox(this.#config, generation, baseline),
       edges: new Map(),
       announcers: new Set(),
+      parent: undefined,
+      flood: undefined,
+      lagMs: 0,
+      activeAt: 0,
     };
     this.#origins.set(origin, begun);
     return begun;

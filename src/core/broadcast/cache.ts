@@ -2,6 +2,7 @@
 
 import type { Config } from "../config.ts";
 import type { MessageOf, PayloadId } from "../wire/messages.ts";
+import { keyOf } from "./announcements.ts";
 
 export type Payload = MessageOf<"payload">;
 
@@ -48,8 +49,4 @@ export class PayloadCache {
     }
     return Number.POSITIVE_INFINITY;
   }
-}
-
-function keyOf(id: PayloadId): string {
-  return `${id.origin}:${id.generation}:${id.sequence}`;
 }

@@ -1,8 +1,9 @@
 /**
  * One origin's payloads as they come in: each at most once, in order, with gaps shown.
  *
- * What follows a missing payload is held until it comes, for `gapMs` or `gapMessagesMax` messages; then the gap is
- * given up, named, and what comes later of it is dropped.
+ * What was seen is a watermark and a window above it. What follows a missing payload is held until it comes, for
+ * `gapMs`, `gapMessagesMax` messages or `gapBytesMax`; then the gap is given up, named, and what comes later of it is
+ * dropped. What lies beyond the window moves it on.
  */
 
 import type { Config } from "../config.ts";
@@ -13,8 +14,14 @@ export interface Gap {
   readonly to: number;
 }
 
-/** How far ahead of what was delivered a sequence may lie: more is nobody's honest message. */
-const AHEAD_MAX = 65_536;
+/** What is missed: since when it is known to exist, and when it was asked for, ms. */
+interface Missed {
+  readonly since: number;
+  askedAt: number;
+}
+
+/** How far ahead of what was delivered a sequence is followed. Source: design. */
+const WINDOW = 1_024;
 
 export class Inbox {
   readonly generation: number;
@@ -22,10 +29,15 @@ export class Inbox {
   /** Everything up to here was delivered, or given up. */
   #delivered: number;
   readonly #held = new Map<number, Payload>();
+  #heldBytes = 0;
+  /** In ascending order. */
+  readonly #missed = new Map<number, Missed>();
   /** The highest sequence that is known to exist. */
   #known: number;
-  /** When the first missing payload began to be missed, ms. */
-  #missingSince: number | undefined;
+  /** Since when nothing could be delivered for what is missed, ms. */
+  #stuckSince = 0;
+  /** The highest sequence that came. */
+  latest = 0;
 
   constructor(config: Config, generation: number, baseline: number) {
     this.#config = config;
@@ -38,75 +50,103 @@ export class Inbox {
     return this.#delivered;
   }
 
-  get missingSince(): number | undefined {
-    return this.#missingSince;
-  }
-
-  /** So much waits behind a gap that the gap is given up. */
-  get isFull(): boolean {
-    return this.#held.size >= this.#config.gapMessagesMax;
+  /** Since when nothing could be delivered for what is missed, ms; undefined when nothing is. */
+  get stuckSince(): number | undefined {
+    return this.#missed.size > 0 ? this.#stuckSince : undefined;
   }
 
   has(sequence: number): boolean {
     return sequence <= this.#delivered || this.#held.has(sequence);
   }
 
-  /** Takes a payload; gives what can be delivered now, in order. Undefined for a duplicate. */
-  add(payload: Payload, now: number): readonly Payload[] | undefined {
+  /** Whether it is missed, and since when. */
+  missedFor(sequence: number, now: number): number | undefined {
+    const missed = this.#missed.get(sequence);
+    return missed && now - missed.since;
+  }
+
+  /** Takes one that is not here: what can be delivered now comes with `takeReady`. */
+  add(payload: Payload, now: number): Gap | undefined {
     const { sequence } = payload.id;
-    if (this.has(sequence) || sequence > this.#delivered + AHEAD_MAX) return undefined;
+    const gap = this.announce(sequence, now);
+    this.#missed.delete(sequence);
     this.#held.set(sequence, payload);
-    this.#known = Math.max(this.#known, sequence);
-    return this.#takeReady(now);
+    this.latest = Math.max(this.latest, sequence);
+    this.#heldBytes += payload.value.length;
+    return gap;
   }
 
-  /** Somebody has payloads up to `sequence`. */
-  announce(sequence: number, now: number): void {
-    if (sequence > this.#delivered + AHEAD_MAX) return;
-    this.#known = Math.max(this.#known, sequence);
-    this.#updateMissing(now);
-  }
-
-  /** The sequences that are known to exist and are not here, lowest first. */
-  missing(countMax: number): number[] {
-    const missing: number[] = [];
-    for (let n = this.#delivered + 1; n <= this.#known && missing.length < countMax; n++) {
-      if (!this.#held.has(n)) missing.push(n);
+  /** Somebody has payloads up to `sequence`. Gives what is beyond reach by that. */
+  announce(sequence: number, now: number): Gap | undefined {
+    const lowest = sequence - WINDOW;
+    const gap = lowest > this.#delivered ? this.#giveUp(lowest) : undefined;
+    if (this.#missed.size === 0) this.#stuckSince = now;
+    for (let n = Math.max(this.#known, this.#delivered) + 1; n <= sequence; n++) {
+      this.#missed.set(n, { since: now, askedAt: Number.NEGATIVE_INFINITY });
     }
-    return missing;
+    this.#known = Math.max(this.#known, sequence);
+    return gap;
   }
 
-  /**
-   * Gives the gap up when it has lasted too long: what is skipped, and what can be delivered now.
-   * @param progressAt when bulk last moved towards us: a large message that is on its way is no gap
-   */
-  skip(now: number, progressAt: number): { gap: Gap; ready: readonly Payload[] } | undefined {
-    if (this.#missingSince === undefined) return undefined;
-    const since = Math.max(this.#missingSince, progressAt);
-    if (now - since < this.#config.gapMs && !this.isFull) return undefined;
-    const from = this.#delivered + 1;
-    let to = from;
-    while (to < this.#known && !this.#held.has(to + 1)) to++;
-    this.#delivered = to;
-    this.#missingSince = undefined;
-    return { gap: { from, to }, ready: this.#takeReady(now) };
-  }
-
-  #takeReady(now: number): Payload[] {
+  /** What can be delivered now, in order. */
+  takeReady(now: number): Payload[] {
     const ready: Payload[] = [];
     for (;;) {
       const next = this.#held.get(this.#delivered + 1);
-      if (next === undefined) break;
+      if (next === undefined) return ready;
+      this.#stuckSince = now;
       this.#held.delete(++this.#delivered);
+      this.#heldBytes -= next.value.length;
       ready.push(next);
     }
-    if (ready.length > 0) this.#missingSince = undefined;
-    this.#updateMissing(now);
-    return ready;
   }
 
-  #updateMissing(now: number): void {
-    if (this.#known > this.#delivered) this.#missingSince ??= now;
-    else this.#missingSince = undefined;
+  /** What has been missed for `delayMs` and was not asked for within `retryMs`: asked for now. Lowest first. */
+  ask(now: number, delayMs: number, retryMs: number, countMax: number): number[] {
+    const due: number[] = [];
+    for (const [sequence, missed] of this.#missed) {
+      if (due.length >= countMax || now - missed.since < delayMs) break;
+      if (now - missed.askedAt < retryMs) continue;
+      missed.askedAt = now;
+      due.push(sequence);
+    }
+    return due;
+  }
+
+  /**
+   * Gives the first gap up when it has lasted too long.
+   * @param progressAt when bulk last moved towards us: a large message that is on its way is no gap
+   */
+  skip(now: number, progressAt: number): Gap | undefined {
+    const since = this.stuckSince;
+    if (since === undefined) return undefined;
+    const isOver = now - Math.max(since, progressAt) >= this.#config.gapMs;
+    if (!isOver && !this.isFull) return undefined;
+    let to = this.#delivered + 1;
+    while (this.#missed.has(to + 1)) to++;
+    this.#stuckSince = now;
+    return this.#giveUp(to);
+  }
+
+  /** So much waits behind a gap that the gap is given up. */
+  get isFull(): boolean {
+    const { gapMessagesMax, gapBytesMax } = this.#config;
+    return this.#held.size >= gapMessagesMax || this.#heldBytes > gapBytesMax;
+  }
+
+  /** Up to `to` nothing is waited for any more; what is held below it is dropped with the gap. */
+  #giveUp(to: number): Gap {
+    const from = this.#delivered + 1;
+    for (const [sequence] of this.#missed) {
+      if (sequence > to) break;
+      this.#missed.delete(sequence);
+    }
+    for (const [sequence, { value }] of this.#held) {
+      if (sequence > to) continue;
+      this.#held.delete(sequence);
+      this.#heldBytes -= value.length;
+    }
+    this.#delivered = to;
+    return { from, to };
   }
 }

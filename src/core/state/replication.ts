@@ -10,8 +10,9 @@
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
+import type { Rng } from "../lib/rng.ts";
 import type { MemberId } from "../machine.ts";
-import type { MessageOf } from "../wire/messages.ts";
+import type { MessageOf, StateDigestEntry } from "../wire/messages.ts";
 import { Fetching } from "./fetching.ts";
 import { type StateDelta, sizeOf } from "./replica.ts";
 import { Serving } from "./serving.ts";
@@ -25,6 +26,10 @@ const ANNOUNCE_MS = 50;
 
 /** What is asked for is looked after this often, ms. */
 const FETCH_PERIOD_MS = 500;
+
+/** Neighbours that differ compare within this share of `repairPeriodMs`; periods between it while state is fetched. */
+const COMPARE_SHARE = 0.3;
+const BUSY_PERIODS = 5;
 
 /** What one message lists. */
 const ENTRIES_MAX = 4_096;
@@ -49,7 +54,9 @@ export interface ReplicationOut {
 
 export class Replication {
   readonly store: StateStore;
-  readonly #own: MemberId;
+  readonly stats = { floods: 0, digests: 0, wants: 0, deltas: 0, repairBytes: 0 };
+  readonly #config: Config;
+  readonly #rng: Rng;
   readonly #deadlines: Deadlines;
   readonly #out: ReplicationOut;
   readonly #serving: Serving;
@@ -57,16 +64,17 @@ export class Replication {
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
 
-  constructor(config: Config, deadlines: Deadlines, out: ReplicationOut) {
+  constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
     this.store = new StateStore(config);
-    this.#own = config.id;
+    this.#config = config;
+    this.#rng = rng;
     this.#deadlines = deadlines;
     this.#out = out;
     this.#serving = new Serving(config.id, this.store, (peer) => out.wake(peer));
     this.#fetching = new Fetching(config.id, this.store, {
       linked: (peer) => out.neighbours().includes(peer),
       generationOf: (owner) => out.generationOf(owner),
-      ask: (peer, entries) => out.tell(peer, { type: "stateWant", entries }),
+      ask: (peer, entries) => this.#ask(peer, entries),
       bringsBulk: (peer) => out.bringsBulk(peer),
     });
   }
@@ -77,32 +85,34 @@ export class Replication {
     if (delta === "full") return this.#out.refused(key);
     if (delta === "unchanged") return;
     if (isSmall(delta)) this.#flood(delta, this.#out.neighbours());
-    this.#serving.advanced(this.#own);
+    this.#serving.advanced(this.#config.id);
   }
 
   /** What a neighbour is sent next, now that its link has room. */
   next(peer: MemberId): StateDelta | undefined {
-    return this.#serving.next(peer);
+    const delta = this.#serving.next(peer);
+    if (delta !== undefined) this.stats.deltas++;
+    return delta;
   }
 
   onLinkUp(peer: MemberId, generation: number): void {
     const maxVersion = this.store.versionOf(peer, generation);
-    this.#out.tell(peer, {
-      type: "stateWant",
-      entries: [{ owner: peer, generation, maxVersion }],
-    });
+    this.#ask(peer, [{ owner: peer, generation, maxVersion }]);
     this.sendDigest(peer, true);
   }
 
   onLinkDown(peer: MemberId, now: number): void {
     this.#serving.removeNeighbour(peer);
     this.#news.delete(peer);
-    this.#deadlines.clear(`state-news:${peer}`);
+    for (const scope of ["news", "compare"]) this.#deadlines.clear(`state-${scope}:${peer}`);
     this.#fetching.removeNeighbour(peer, now);
   }
 
   onDigest(from: MemberId, digest: MessageOf<"stateDigest">, now: number): void {
-    if (digest.answer) this.sendDigest(from, false);
+    if (digest.answer) {
+      this.#deadlines.clear(`state-compare:${from}`);
+      this.sendDigest(from, false);
+    }
     this.#serving.onHeld(from, digest.entries);
     this.#fetching.onHeld(from, digest.entries, now);
     this.#watch(now);
@@ -131,12 +141,20 @@ export class Replication {
   /** @param answer whether the other end is to send its own digest back */
   sendDigest(to: MemberId, answer: boolean): void {
     const entries = this.store.digest().slice(0, ENTRIES_MAX);
-    this.#out.tell(to, { type: "stateDigest", entries, answer });
+    this.#tell(to, entries, answer);
   }
 
-  /** Whether something that is missing here is on its way. */
-  get isFetching(): boolean {
-    return !this.#fetching.isIdle;
+  /**
+   * A neighbour's fingerprint is another than ours: digests are exchanged, once a period at the most, and not with
+   * all neighbours at the same time. While what is missing here is on its way, a difference says little.
+   */
+  onDiffers(peer: MemberId, now: number): void {
+    const key = `state-differs:${peer}`;
+    if (this.#deadlines.has(key)) return;
+    const periods = this.#fetching.isIdle ? 1 : BUSY_PERIODS;
+    this.#deadlines.set(key, now + periods * this.#config.repairPeriodMs);
+    const jitterMs = COMPARE_SHARE * this.#rng.float() * this.#config.repairPeriodMs;
+    this.#deadlines.ensure(`state-compare:${peer}`, now + jitterMs);
   }
 
   /** A member lives, or not, or begins a new life. */
@@ -159,7 +177,17 @@ export class Replication {
     const owners = this.#news.get(peer);
     this.#news.delete(peer);
     const entries = [...(owners ?? [])].flatMap((owner) => this.store.entryOf(owner) ?? []);
-    if (entries.length > 0) this.#out.tell(peer, { type: "stateDigest", entries, answer: false });
+    if (entries.length > 0) this.#tell(peer, entries, false);
+  }
+
+  #tell(peer: MemberId, entries: readonly StateDigestEntry[], answer: boolean): void {
+    this.stats.digests++;
+    this.#out.tell(peer, { type: "stateDigest", entries, answer });
+  }
+
+  #ask(peer: MemberId, entries: readonly StateDigestEntry[]): void {
+    this.stats.wants++;
+    this.#out.tell(peer, { type: "stateWant", entries });
   }
 
   onFetchDeadline(now: number): void {
@@ -187,6 +215,7 @@ export class Replication {
   #flood(delta: StateDelta, to: readonly MemberId[]): readonly MemberId[] {
     if (to.length === 0) return to;
     const refused = this.#out.flood(to, delta);
+    this.stats.floods += to.length - refused.length;
     for (const peer of to) if (!refused.includes(peer)) this.#serving.passed(peer, delta);
     return refused;
   }

@@ -220,13 +220,16 @@ const messages = {
   /** A broadcast, along the tree of its origin. A duplicate is answered by `prune`. */
   payload: struct({
     id: payloadId,
+    /** Links that it has crossed. */
     hop: varint,
+    /** It goes on every link, to find the quickest tree anew. */
+    flood: boolean,
     name,
     value: bytes(VALUE_BYTES_MAX),
   }),
   /** Payloads that the sender has and did not send. A gap is answered by `graft`. */
   iHave: struct({ ids: list(payloadId, IDS_MAX) }),
-  /** Send me these, and from now on everything of their origins. */
+  /** Send me these, and from now on everything of their origins. A sequence of 0 asks for the latter only. */
   graft: struct({ ids: list(payloadId, IDS_MAX) }),
   /** I hear this origin from somebody else: only announce its payloads to me. */
   prune: struct({ origin: id }),

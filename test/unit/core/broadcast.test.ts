@@ -20,9 +20,11 @@ let neighbours: MemberId[];
 let full: MemberId[];
 let reached: MemberId[];
 let busy: MemberId | undefined;
+let pushed: (payload: Payload) => unknown;
 
 beforeEach(() => {
   busy = undefined;
+  pushed = () => undefined;
   deadlines = new Deadlines();
   log = [];
   neighbours = [A, B, C];
@@ -31,7 +33,9 @@ beforeEach(() => {
   broadcast = new Broadcast(config, deadlines, {
     neighbours: () => neighbours,
     reaches: (_origin, neighbour) => reached.includes(neighbour),
-    push: (to, { id, hop }) => {
+    push: (to, payload) => {
+      const { id, hop } = payload;
+      pushed(payload);
       const taken = to.filter((peer) => !full.includes(peer));
       for (const peer of taken)
         log.push(`push ${n(id.origin)}/${id.sequence} to ${n(peer)}, hop ${hop}`);
@@ -53,7 +57,7 @@ beforeEach(() => {
 
 function payload(sequence: number, change: Partial<Payload["id"]> = {}): Payload {
   const id = { origin: O, generation: 1, sequence, ...change };
-  return { type: "payload", id, hop: 2, name: "n", value: new Uint8Array(1) };
+  return { type: "payload", id, hop: 2, flood: false, name: "n", value: new Uint8Array(1) };
 }
 
 const say = (now = 0): readonly MemberId[] =>
@@ -67,7 +71,8 @@ function taken(): string[] {
 function pass(until: number): void {
   for (let now = deadlines.next; now <= until; now = deadlines.next) {
     const [scope, subject = ""] = (deadlines.take(now) ?? "").split(":");
-    if (scope === "announce") broadcast.onAnnounceDeadline();
+    if (scope === "announce") broadcast.onAnnounceDeadline(now);
+    if (scope === "silence") broadcast.onSilenceDeadline(now);
     if (scope === "keep") broadcast.onKeepDeadline(now);
     if (scope === "missing") broadcast.onMissingDeadline(subject, now);
   }
@@ -150,6 +155,7 @@ describe("hearing", () => {
 
   test("our own words coming back are nothing", () => {
     say();
+    pass(2_000);
     taken();
     broadcast.onPayload(A, payload(1, { origin: OWN }), 0);
     broadcast.onIHave(A, [{ origin: OWN, generation: 1, sequence: 5 }], 0);
@@ -218,9 +224,7 @@ describe("what is missing", () => {
     taken();
     broadcast.onIHave(C, ids, 200);
     pass(10_000);
-    expect(taken()).toEqual(
-      ["iHave 9/1 to 2", "iHave 9/1 to 4"].filter((one) => taken().includes(one)),
-    );
+    expect(taken().filter((one) => one.startsWith("graft"))).toEqual([]);
   });
 
   test("is not asked for while its origin is in the middle of something large, which it may be", () => {
@@ -251,7 +255,7 @@ describe("what is missing", () => {
     pass(config.graftDelayMs);
     expect(taken()).toContain("graft 9/1 9/2 to 2");
     pass(3_000);
-    expect(taken().filter((one) => !one.startsWith("graft"))).toEqual(["gap 1-2", "deliver 3"]);
+    expect(taken().filter((one) => /gap|deliver/.test(one))).toEqual(["gap 1-2", "deliver 3"]);
   });
 
   test("is not asked of a neighbour whose link has ended", () => {
@@ -267,6 +271,106 @@ describe("what is missing", () => {
     pass(10_000);
     expect(taken()).toEqual([]);
   });
+});
+
+describe("a tree", () => {
+  const flood = (sequence: number): Payload => ({ ...payload(sequence), flood: true });
+
+  test("is found anew by what is said after 10 s of silence, or once in 30 s", () => {
+    const floods: number[] = [];
+    pushed = ({ id, flood: isFlood }) => isFlood && floods.push(id.sequence);
+    say();
+    broadcast.onPrune(A, OWN);
+    say(9_999);
+    expect(taken()).not.toContain("push 1/2 to 2, hop 0");
+    say(19_999);
+    expect(taken()).toContain("push 1/3 to 2, hop 0");
+    for (let now = 20_000; now <= 60_000; now += 5_000) say(now);
+    expect(floods).toEqual([3, 10]);
+    broadcast.say("n", new Uint8Array(1_025), 1, undefined, 600_000);
+    expect(floods).toEqual([3, 10]);
+  });
+
+  test("stays as it is when a flood comes by it about as soon", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    broadcast.onPayload(B, payload(1), 0);
+    taken();
+    broadcast.onPayload(B, flood(2), 100);
+    expect(taken()).toEqual(["push 9/2 to 2, hop 3", "push 9/2 to 4, hop 3", "deliver 2"]);
+    broadcast.onPayload(A, flood(2), 130);
+    broadcast.onPayload(C, flood(2), 140);
+    broadcast.onPayload(C, flood(2), 140);
+    expect(taken()).toEqual(["prune 9 to 4"]);
+  });
+
+  test("changes over to who brings a flood much sooner", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    broadcast.onPayload(B, payload(1), 0);
+    taken();
+    broadcast.onPayload(B, flood(2), 100);
+    taken();
+    broadcast.onPayload(A, flood(2), 131);
+    expect(taken()).toEqual(["graft 9/0 to 3", "prune 9 to 2"]);
+    broadcast.onPayload(B, payload(3), 200);
+    expect(taken()).toEqual(["push 9/3 to 4, hop 3", "deliver 3"]);
+  });
+
+  test("takes in who asks for it without asking for a payload", () => {
+    broadcast.onPrune(A, OWN);
+    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 0 }]);
+    expect(taken()).toEqual([]);
+    expect(say()).toContain(A);
+  });
+
+  test("brings something large only to those that are on it for certain", () => {
+    const large = (n: number): Payload => ({ ...payload(n), value: new Uint8Array(16_385) });
+    broadcast.onPayload(A, large(1), 0);
+    expect(taken()).toEqual(["deliver 1"]);
+    pass(50);
+    expect(taken()).toEqual(["iHave 9/1 to 3", "iHave 9/1 to 4"]);
+    broadcast.onGraft(B, [large(1).id]);
+    taken();
+    broadcast.onPayload(A, large(2), 100);
+    expect(taken()).toEqual(["push 9/2 to 3, hop 3", "deliver 2"]);
+  });
+
+  test("hears of its last payload again once there is silence, in case that one was missed", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    broadcast.onPrune(B, O);
+    taken();
+    pass(1_999);
+    expect(taken()).toEqual(["iHave 9/1 to 4"]);
+    pass(10_000);
+    expect(taken()).toEqual([]);
+  });
+});
+
+describe("strangers", () => {
+  test("are heard once they are known", () => {
+    broadcast.onStranger(B, payload(2).id);
+    broadcast.onStranger(A, payload(1).id);
+    broadcast.onKnown(O, 0);
+    broadcast.onKnown(O, 0);
+    pass(config.graftDelayMs);
+    expect(taken()).toEqual(["graft 9/1 9/2 to 3"]);
+  });
+});
+
+test("how long an announced payload is waited for follows how late the tree is", () => {
+  const late = (sequence: number, at: number, ms: number): void => {
+    broadcast.onIHave(B, [payload(sequence).id], at);
+    pass(at + ms);
+    broadcast.onPayload(A, payload(sequence), at + ms);
+  };
+  late(1, 0, 90);
+  late(2, 1_000, 130);
+  late(3, 2_000, 190);
+  expect(taken().filter((one) => one.startsWith("graft"))).toEqual([]);
+  broadcast.onIHave(B, [payload(4).id], 3_000);
+  pass(3_284);
+  expect(taken().filter((one) => one.startsWith("graft"))).toEqual([]);
+  pass(3_285);
+  expect(taken().filter((one) => one.startsWith("graft"))).toEqual(["graft 9/4 to 3"]);
 });
 
 describe("a graft", () => {

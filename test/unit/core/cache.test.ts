@@ -9,7 +9,7 @@ const config = configOf({ payloadKeepMs: 1_000, payloadKeepBytes: KEEP_BYTES });
 
 function payload(sequence: number, bytes: number): Payload {
   const id = { origin: memberId(2), generation: 1, sequence };
-  return { type: "payload", id, hop: 0, name: "n", value: new Uint8Array(bytes) };
+  return { type: "payload", id, hop: 0, flood: false, name: "n", value: new Uint8Array(bytes) };
 }
 
 test("what is kept is found by its whole id", () => {

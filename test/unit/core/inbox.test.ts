@@ -9,7 +9,7 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 function payload(sequence: number): Payload {
   const id = { origin: memberId(2), generation: 1, sequence };
-  return { type: "payload", id, hop: 0, name: "n", value: new Uint8Array(1) };
+  return { type: "payload", id, hop: 0, flood: false, name: "n", value: new Uint8Array(1) };
 }
 
 let inbox: Inbox;
@@ -17,13 +17,17 @@ beforeEach(() => {
   inbox = new Inbox(config, 1, 0);
 });
 
-const add = (sequence: number, now = 0): number[] | undefined =>
-  inbox.add(payload(sequence), now)?.map(({ id }) => id.sequence);
-const skip = (now: number, progressAt = NEVER): [number, number, ...number[]] | undefined => {
-  const skipped = inbox.skip(now, progressAt);
-  if (skipped === undefined) return undefined;
-  return [skipped.gap.from, skipped.gap.to, ...skipped.ready.map(({ id }) => id.sequence)];
+const ready = (now: number): number[] => inbox.takeReady(now).map(({ id }) => id.sequence);
+const add = (sequence: number, now = 0): number[] | undefined => {
+  if (inbox.has(sequence)) return undefined;
+  expect(inbox.add(payload(sequence), now)).toBeUndefined();
+  return ready(now);
 };
+const skip = (now: number, progressAt = NEVER): [number, number, ...number[]] | undefined => {
+  const gap = inbox.skip(now, progressAt);
+  return gap && [gap.from, gap.to, ...ready(now)];
+};
+const missed = (countMax: number): number[] => inbox.ask(0, -1_000_000, 0, countMax);
 
 describe("delivery", () => {
   test("in order, at once, once", () => {
@@ -33,7 +37,7 @@ describe("delivery", () => {
   test("what follows a missing one waits for it", () => {
     expect([add(3), add(2), add(3)]).toEqual([[], [], undefined]);
     expect(add(1)).toEqual([1, 2, 3]);
-    expect(inbox.missingSince).toBeUndefined();
+    expect(inbox.stuckSince).toBeUndefined();
   });
 
   test("nothing before the baseline", () => {
@@ -41,20 +45,33 @@ describe("delivery", () => {
     expect([add(10), add(3), add(11)]).toEqual([undefined, undefined, [11]]);
   });
 
-  test("nothing absurdly far ahead, by arrival or by announcement", () => {
-    expect(add(65_537)).toBeUndefined();
-    inbox.announce(65_537, 0);
-    expect(inbox.missing(10)).toEqual([]);
-    expect(add(65_536)).toEqual([]);
+  test("what lies beyond the window moves it on: the rest is a gap", () => {
+    add(3);
+    expect(inbox.announce(1_024, 0)).toBeUndefined();
+    expect(missed(2_000).length).toBe(1_023);
+    expect(inbox.add(payload(1_034), 0)).toEqual({ from: 1, to: 10 });
+    expect(missed(2_000).length).toBe(1_023);
+    expect([add(3), add(10), add(11)]).toEqual([undefined, undefined, [11]]);
+    expect(inbox.announce(1_000_000, 0)).toEqual({ from: 12, to: 998_976 });
+    expect([inbox.delivered, missed(2_000).length]).toEqual([998_976, 1_024]);
+  });
+
+  test("what is asked for is asked again only after a while, and what is young not yet", () => {
+    inbox.announce(2, 0);
+    inbox.announce(3, 50);
+    expect(inbox.ask(99, 100, 500, 9)).toEqual([]);
+    expect(inbox.ask(100, 100, 500, 9)).toEqual([1, 2]);
+    expect(inbox.ask(150, 100, 500, 9)).toEqual([3]);
+    expect(inbox.ask(600, 100, 500, 9)).toEqual([1, 2]);
   });
 });
 
 describe("gaps", () => {
   test("are missed from the moment they show, lowest first", () => {
     add(5, 100);
-    expect(inbox.missingSince).toBe(100);
-    expect(inbox.missing(10)).toEqual([1, 2, 3, 4]);
-    expect(inbox.missing(2)).toEqual([1, 2]);
+    expect(inbox.stuckSince).toBe(100);
+    expect(missed(10)).toEqual([1, 2, 3, 4]);
+    expect(missed(2)).toEqual([1, 2]);
   });
 
   test("are given up by time: named, skipped, and what comes of them later is dropped", () => {
@@ -71,6 +88,17 @@ describe("gaps", () => {
     expect(skip(1)).toEqual([1, 1, 2, 3, 4, 5]);
   });
 
+  test("are given up by bytes", () => {
+    inbox = new Inbox(configOf({ gapBytesMax: 65_536 }), 1, 0);
+    const large = (n: number): Payload => ({ ...payload(n), value: new Uint8Array(40_000) });
+    inbox.add(large(2), 0);
+    expect(skip(1)).toBeUndefined();
+    inbox.add(large(3), 0);
+    expect(skip(1)).toEqual([1, 1, 2, 3]);
+    inbox.add(large(5), 2);
+    expect(skip(3)).toBeUndefined();
+  });
+
   test("are not given up while a large message moves towards us", () => {
     add(2, 0);
     expect(skip(5_000, 4_000)).toBeUndefined();
@@ -79,11 +107,11 @@ describe("gaps", () => {
 
   test("show by announcement alone, without any arrival", () => {
     inbox.announce(2, 100);
-    expect(inbox.missing(10)).toEqual([1, 2]);
+    expect(missed(10)).toEqual([1, 2]);
     expect(skip(2_100)).toEqual([1, 2]);
-    expect(inbox.missingSince).toBeUndefined();
+    expect(inbox.stuckSince).toBeUndefined();
     inbox.announce(2, 3_000);
-    expect(inbox.missingSince).toBeUndefined();
+    expect(inbox.stuckSince).toBeUndefined();
   });
 
   test("each has its own time", () => {
@@ -98,7 +126,7 @@ describe("gaps", () => {
     add(2, 0);
     add(4, 0);
     expect(add(1, 1_500)).toEqual([1, 2]);
-    expect(inbox.missingSince).toBe(1_500);
+    expect(inbox.stuckSince).toBe(1_500);
     expect(skip(3_499)).toBeUndefined();
     expect(skip(3_500)).toEqual([3, 3, 4]);
   });
@@ -134,29 +162,29 @@ test("in any order of arrival, repeated, announced and skipped: at most once, in
       for (const one of steps) {
         seen.add(one.sequence);
         if (one.do === "add") {
-          const ready = add(one.sequence, now);
-          expect(ready === undefined).toBe(
-            arrived.has(one.sequence) || one.sequence <= inbox.delivered - (ready?.length ?? 0),
+          const given = add(one.sequence, now);
+          expect(given === undefined).toBe(
+            arrived.has(one.sequence) || one.sequence <= inbox.delivered - (given?.length ?? 0),
           );
           arrived.add(one.sequence);
-          ready?.forEach(deliver);
+          given?.forEach(deliver);
         } else if (one.do === "announce") inbox.announce(one.sequence, now);
         else now += 100 * one.sequence;
         const skipped = skip(now);
         if (skipped === undefined) continue;
-        const [from, to, ...ready] = skipped;
+        const [from, to, ...next] = skipped;
         expect(from).toBe(last + 1);
         for (let n = from; n <= to; n++) expect(given.has(n)).toBe(false);
         last = to;
-        ready.forEach(deliver);
+        next.forEach(deliver);
       }
       // Whatever still waits comes or is named as long as time goes on.
-      for (let rounds = 0; inbox.missingSince !== undefined; rounds++) {
+      for (let rounds = 0; inbox.stuckSince !== undefined; rounds++) {
         expect(rounds).toBeLessThan(40);
         now += 2_000;
-        const [, to = 0, ...ready] = skip(now) ?? [];
+        const [, to = 0, ...next] = skip(now) ?? [];
         last = to;
-        ready.forEach(deliver);
+        next.forEach(deliver);
       }
       const shown = steps.filter((one) => one.do !== "wait").map((one) => one.sequence);
       expect(last).toBe(Math.max(0, ...shown));

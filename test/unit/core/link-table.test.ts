@@ -274,6 +274,7 @@ describe("bulk", () => {
       type: "payload",
       id: { origin: OWN, generation: 1, sequence: 1 },
       hop: 0,
+      flood: false,
       name: "n",
       value: new Uint8Array(150_000),
     });
@@ -358,6 +359,7 @@ describe("bulk", () => {
       type: "payload",
       id: { origin: HIGH, generation: 1, sequence },
       hop: 0,
+      flood: false,
       name: "n",
       value: new Uint8Array(12_000),
     });

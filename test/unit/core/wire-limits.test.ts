@@ -132,7 +132,14 @@ describe("limits: at one it arrives, above it is malformed", () => {
     [
       "bytes of a payload",
       8_388_608,
-      (n) => ({ type: "payload", id: payload, hop: 0, name: "", value: new Uint8Array(n) }),
+      (n) => ({
+        type: "payload",
+        id: payload,
+        hop: 0,
+        flood: false,
+        name: "",
+        value: new Uint8Array(n),
+      }),
     ],
     ["announced payloads", 1_024, (n) => ({ type: "iHave", ids: times(n, payload) })],
     ["grafted payloads", 1_024, (n) => ({ type: "graft", ids: times(n, payload) })],
