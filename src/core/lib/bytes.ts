@@ -8,6 +8,9 @@ import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 const EMPTY = new Uint8Array(0);
 
+/** A larger buffer is not kept for the next message. */
+const KEEP_BYTES = 65_536;
+
 export class Writer {
   #bytes = new Uint8Array(256);
   #length = 0;
@@ -54,6 +57,12 @@ export class Writer {
   /** UTF-8 with its length in bytes before it. */
   string(value: string): void {
     this.bytes(encodeUtf8(value));
+  }
+
+  /** Begins anew. */
+  clear(): void {
+    this.#length = 0;
+    if (this.#bytes.length > KEEP_BYTES) this.#bytes = new Uint8Array(256);
   }
 
   /** What was written so far, as a copy of its own. */

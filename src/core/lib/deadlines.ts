@@ -8,6 +8,8 @@ interface Entry {
   readonly at: number;
   readonly order: number;
   readonly key: string;
+  /** Whether it was neither cleared nor moved. */
+  live: boolean;
 }
 
 const SWEEP_MIN = 64;
@@ -19,7 +21,9 @@ export class Deadlines {
 
   /** Sets or moves the deadline of `key`. */
   set(key: string, at: number): void {
-    const entry = { at, order: this.#order++, key };
+    const entry = { at, order: this.#order++, key, live: true };
+    const before = this.#live.get(key);
+    if (before !== undefined) before.live = false;
     this.#live.set(key, entry);
     this.#push(entry);
     if (this.#heap.length > SWEEP_MIN && this.#heap.length > 2 * this.#live.size) this.#sweep();
@@ -31,6 +35,9 @@ export class Deadlines {
   }
 
   clear(key: string): void {
+    const entry = this.#live.get(key);
+    if (entry === undefined) return;
+    entry.live = false;
     this.#live.delete(key);
   }
 
@@ -57,7 +64,7 @@ export class Deadlines {
   #dropHusks(): void {
     for (;;) {
       const first = this.#heap[0];
-      if (first === undefined || this.#live.get(first.key) === first) return;
+      if (first === undefined || first.live) return;
       this.#pop();
     }
   }

@@ -4,10 +4,12 @@
  * The map beneath must not change any more.
  */
 
+/** Hides what is beneath. */
+const GONE = Symbol("gone");
+
 export class LayeredMap<K, V> {
   readonly #beneath: LayeredMap<K, V> | undefined;
-  /** Own entries; an undefined one hides what is beneath. */
-  readonly #own = new Map<K, V | undefined>();
+  readonly #own = new Map<K, V | typeof GONE>();
   #size: number;
 
   constructor(beneath?: LayeredMap<K, V>) {
@@ -21,8 +23,8 @@ export class LayeredMap<K, V> {
 
   get(key: K): V | undefined {
     const value = this.#own.get(key);
-    if (value !== undefined || this.#beneath === undefined || this.#own.has(key)) return value;
-    return this.#beneath.get(key);
+    if (value === undefined) return this.#beneath?.get(key);
+    return value === GONE ? undefined : value;
   }
 
   set(key: K, value: V): void {
@@ -34,17 +36,17 @@ export class LayeredMap<K, V> {
     if (this.get(key) === undefined) return;
     this.#size--;
     if (this.#beneath?.get(key) === undefined) this.#own.delete(key);
-    else this.#own.set(key, undefined);
+    else this.#own.set(key, GONE);
   }
 
   *values(): IterableIterator<V> {
-    for (const value of this.#own.values()) if (value !== undefined) yield value;
+    for (const value of this.#own.values()) if (value !== GONE) yield value;
     if (this.#beneath === undefined) return;
     for (const [key, value] of this.#beneath.entries()) if (!this.#own.has(key)) yield value;
   }
 
   *entries(): IterableIterator<[K, V]> {
-    for (const [key, value] of this.#own) if (value !== undefined) yield [key, value];
+    for (const [key, value] of this.#own) if (value !== GONE) yield [key, value];
     if (this.#beneath === undefined) return;
     for (const entry of this.#beneath.entries()) if (!this.#own.has(entry[0])) yield entry;
   }

@@ -31,21 +31,27 @@ export interface FrameCodec {
 
 /** @param clusterHash the first 32 bits of the hash of the cluster's name */
 export function frameCodec(clusterHash: number): FrameCodec {
-  const start = (): Writer => {
-    const w = new Writer();
+  const w = new Writer();
+  const start = (): void => {
+    w.clear();
     w.uint8(WIRE_VERSION);
     w.uint32(clusterHash);
-    return w;
   };
+  let last: Message | undefined;
+  let lastBytes: Uint8Array = new Uint8Array(0);
   return {
     encode(value) {
-      const w = start();
+      // What goes to many is encoded once. Messages are never changed once they are made.
+      if (value === last) return lastBytes;
+      start();
       message.write(w, value);
-      return w.take();
+      last = value;
+      lastBytes = w.take();
+      return lastBytes;
     },
     decode: (frame) => decodeFrame(frame, clusterHash, (r) => message.read(r)),
     encodeInner(value) {
-      const w = start();
+      start();
       seedMessage.write(w, { inner: value });
       return w.take();
     },
