@@ -176,8 +176,11 @@ export class Composition {
   }
 
   #onInner(from: MemberId, inner: Inner): void {
-    this.membership.onSignOfLife(from);
-    if (inner.type === "direct") this.delivery.onDirect(from, inner);
+    this.membership.failures.settle(from);
+    if (inner.type === "probe") {
+      this.delivery.carry(from, { type: "probeAck", sequence: inner.sequence });
+    } else if (inner.type === "probeAck") this.membership.failures.onProbeAck(from, this.now);
+    else if (inner.type === "direct") this.delivery.onDirect(from, inner);
     else if (inner.type === "directAck") this.delivery.onAck(from, inner);
     else this.linking.onInner(from, inner, undefined, this.now);
   }
@@ -297,6 +300,7 @@ export class Composition {
         this.emit({ type: "forgotten", id });
       },
       giveUp: (peer) => this.links.drop(peer, "silent"),
+      carry: (to, inner) => this.delivery.carry(to, inner),
       bulkWaits: (peer) => this.links.carriesBulk(peer, this.now),
       fingerprints: () => this.fingerprints(),
       differs: (peer) => this.state.onDiffers(peer, this.now),

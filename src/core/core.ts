@@ -18,15 +18,17 @@ const GREETINGS_PERIOD_MS = 5_000;
 export class Core implements Machine {
   readonly #config: Config;
   readonly #layers: Composition;
+  #steppedAt: number;
 
   constructor(config: Config, now: number, shared: Shared = {}) {
     this.#config = config;
+    this.#steppedAt = now;
     const rng = Rng.fromSeed(config.seed);
     this.#layers = new Composition(config, rng, now, shared);
     const { deadlines } = this.#layers;
     deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
     deadlines.set("reap", now + config.tombstoneMs / 4);
-    deadlines.set("audit", now + config.suspicionMaxMs / 4);
+    deadlines.set("unobserved", now + config.suspicionMaxMs / 4);
     deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
   }
 
@@ -38,6 +40,10 @@ export class Core implements Machine {
     const layers = this.#layers;
     layers.now = Math.max(layers.now, now);
     if (!layers.stopped) {
+      // Between two inputs nothing was due, or the host was late.
+      const lateMs = layers.now - Math.max(layers.deadlines.next, this.#steppedAt);
+      this.#steppedAt = layers.now;
+      if (input.type !== "resumed") layers.membership.onLate(lateMs, layers.now);
       this.#dispatch(input);
       layers.membership.gossip.flush(layers.now);
     }
@@ -50,13 +56,15 @@ export class Core implements Machine {
     return [own, ...this.#layers.membership.table.others()].map(viewOf);
   }
 
-  links(): LinkView[] {
+  /** @param now on the clock of `step` */
+  links(now = this.#layers.now): LinkView[] {
     return this.#layers.links.peers().map((peer) => {
       const link = this.#layers.links.linkTo(peer);
       return {
         peer,
         transport: link?.transport ?? "",
         health: this.#layers.membership.detector.health(peer),
+        phi: this.#layers.membership.detector.phi(peer, now),
         queuedBytes: link?.queuedBytes ?? 0,
         sentBytes: link?.sentBytes ?? 0,
         receivedBytes: link?.receivedBytes ?? 0,
@@ -100,11 +108,13 @@ export class Core implements Machine {
       case "writable":
         return this.#layers.links.writable(input.link, input.bytes);
       case "signal":
-        return this.#layers.linking.onLocalSignal(input.attempt, input.payload, now);
+        return this.#layers.linking.onLocalSignal(input.attempt, input.payload);
       case "seedUp":
       case "seedPacket":
       case "seedGone":
       case "seedDown":
+        if (input.type !== "seedDown")
+          this.#layers.membership.failures.onProof(undefined, true, now);
         return this.#layers.linking.onSeed(input, now);
       case "deadline":
         return this.#onDeadlines();
@@ -132,17 +142,21 @@ export class Core implements Machine {
     const now = this.#layers.now;
     switch (scope) {
       case "probe":
-        return this.#layers.membership.onProbeDeadline(subject, now, lateMs);
+        return this.#layers.membership.onProbeDeadline(subject, now);
       case "lost":
-        return this.#layers.membership.onLostDeadline(subject, now);
+        return this.#layers.membership.failures.onLostDeadline(subject, now);
       case "suspicion":
-        return this.#layers.membership.onSuspicionDeadline(subject, now);
+        return this.#layers.membership.failures.onSuspicionDeadline(subject, now);
       case "asleep":
         return this.#layers.membership.onAsleepDeadline(subject, now);
       case "neighbours":
         return this.#layers.membership.onAnnounceDeadline(now);
       case "audit":
-        return this.#layers.membership.onAuditDeadline(now);
+        return this.#layers.membership.failures.onAuditDeadline(subject, now);
+      case "doubt":
+        return this.#layers.membership.failures.onDoubtDeadline(now);
+      case "unobserved":
+        return this.#layers.membership.failures.onUnobservedDeadline(now);
       case "reap":
         return this.#layers.membership.onReapDeadline(now);
       case "overlay":
@@ -150,8 +164,6 @@ export class Core implements Machine {
         return this.#layers.linking.seek(this.#layers.membership.table.own.generation, now, lateMs);
       case "attempt":
         return this.#layers.linking.onAttemptDeadline(Number(subject), now);
-      case "resend":
-        return this.#layers.linking.onResendDeadline(Number(subject), now);
       case "greetings":
         this.#layers.deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
         return this.#layers.links.expireGreetings(now);

@@ -47,6 +47,8 @@ export interface LinkView {
   readonly peer: MemberId;
   readonly transport: string;
   readonly health: LinkHealth | undefined;
+  /** How unlikely its silence is: 1 for one chance in 10, 2 for one in 100. */
+  readonly phi: number;
   readonly queuedBytes: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;

@@ -53,7 +53,14 @@ const opinion = fc.record({
   target: id,
   generation: number,
   incarnation: number,
-  kind: fc.constantFrom("report" as const, "vouch" as const),
+  kind: fc.constantFrom(
+    "report" as const,
+    "asleep" as const,
+    "vouch" as const,
+    "abstain" as const,
+    "unreachable" as const,
+  ),
+  agoMs: number,
   sequence: number,
 });
 const fingerprints = fc.record({
@@ -102,10 +109,12 @@ const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type: T }>> 
     attempt: number,
     reason: fc.constantFrom("full" as const, "failed" as const),
   }),
-  signal: typed("signal", { attempt: number, number, payload: bytes }),
+  signal: typed("signal", { attempt: number, payload: bytes }),
   direct: typed("direct", { generation: number, sequence: number, name, value: bytes }),
   directAck: typed("directAck", { generation: number, sequence: number }),
   routeFound: fc.constant({ type: "routeFound" as const }),
+  probe: typed("probe", { sequence: number }),
+  probeAck: typed("probeAck", { sequence: number }),
 };
 const inner: fc.Arbitrary<Inner> = fc.oneof(...Object.values(inners));
 

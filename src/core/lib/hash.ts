@@ -63,6 +63,14 @@ export function isPartCount(count: number): boolean {
   return count >= 1 && count <= PARTS_MAX && (count & (count - 1)) === 0;
 }
 
+/** The rendezvous weight of `id` for `subject`: whoever knows both agrees on it. */
+export function weightOf(id: string, subject: string): number {
+  mixId(id);
+  const [idHigh, idLow] = [high, low];
+  mixId(subject);
+  return mix(high ^ idHigh, low + idLow) >>> 0;
+}
+
 // The two halves of the item being mixed: plain variables, for this runs for every change of every member.
 let high = 0;
 let low = 0;

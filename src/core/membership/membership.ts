@@ -1,4 +1,4 @@
-/** The membership layer: brings table, gossip, suspicions and detector together. */
+/** The membership layer: brings table, gossip, detector and failures together. */
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
@@ -6,6 +6,7 @@ import type { MemberId } from "../machine.ts";
 import {
   type Claim,
   type Fingerprints,
+  type Inner,
   type MemberRecord,
   type Message,
   type MessageOf,
@@ -14,10 +15,10 @@ import {
   type Update,
 } from "../wire/messages.ts";
 import { Detector } from "./detector.ts";
+import { Failures } from "./failures.ts";
 import { Gossip, messagesOf } from "./gossip.ts";
 import { Repair } from "./repair.ts";
-import { Suspicions } from "./suspicion.ts";
-import { type Change, isLive, type Member, MemberTable } from "./table.ts";
+import { type Change, type Member, MemberTable } from "./table.ts";
 
 /** Opinions in one message. */
 const OPINIONS_MAX = 256;
@@ -32,6 +33,8 @@ export interface MembershipOut {
   giveUp(peer: MemberId): void;
   /** Bulk waits on the link with `peer`. */
   bulkWaits(peer: MemberId): boolean;
+  /** Carries `inner` over a route. */
+  carry(to: MemberId, inner: Inner): void;
   fingerprints(): Fingerprints;
   /** The other end of a link knows other things of state than we do. */
   differs(peer: MemberId): void;
@@ -45,15 +48,10 @@ export class Membership {
   readonly detector: Detector;
   readonly gossip: Gossip;
   readonly repair: Repair;
+  readonly failures: Failures;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #out: MembershipOut;
-  readonly #suspicions: Suspicions;
-  /** Neighbours whose link broke without a word, and when to report them. */
-  readonly #lost = new Set<MemberId>();
-  /** Members whose observers are all gone, and since when nobody could report them, ms. */
-  readonly #unobserved = new Map<MemberId, number>();
-  #opinionSequence = 0;
   /** The updates being taken are the table that we have asked for. */
   #filling = false;
   #mayFreeze = false;
@@ -72,7 +70,13 @@ export class Membership {
     this.gossip = new Gossip(config, deadlines, out);
     this.repair = new Repair(config, this.table, (to, message) => out.send(to, message));
     this.detector = new Detector(config);
-    this.#suspicions = new Suspicions(config, (id) => this.table.get(id));
+    this.failures = new Failures(config, deadlines, this.table, this.detector, {
+      neighbours: () => out.neighbours(),
+      ping: (peer, now) => this.#ping(peer, now),
+      tell: (opinion, from, now) => this.#spread({ type: "opinion", ...opinion }, from, true, now),
+      hold: (member, state, now) => this.#hold(member, state, now),
+      carry: (to, inner) => out.carry(to, inner),
+    });
   }
 
   set mayFreeze(value: boolean) {
@@ -82,32 +86,24 @@ export class Membership {
   /** A link with `peer` stands: take its record, compare what both know. */
   onLinkUp(peer: MemberId, record: MemberRecord, now: number): void {
     this.table.announced(now);
-    this.#settleLost(peer);
+    this.failures.settle(peer);
     this.detector.add(peer, now);
     this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
     // First the announcement, then what the news of the member leads to.
     this.#announceSoon(now);
     this.#takeRecord(record, peer, now);
     this.repair.onLinkUp(peer, now);
-    const opinions = this.#suspicions.opinions();
+    const opinions = this.failures.opinions(now);
     const updates = opinions.map((opinion): Update => ({ type: "opinion", ...opinion }));
     for (const message of messagesOf(updates, OPINIONS_MAX)) this.#out.send(peer, message);
   }
 
   onLinkDown(peer: MemberId, onPurpose: boolean, now: number): void {
-    const heardAt = this.detector.health(peer)?.heardAt ?? now;
+    if (!onPurpose && this.table.isLive(peer)) this.failures.onLost(peer, now);
     this.detector.remove(peer);
     this.repair.onLinkDown(peer);
     this.#deadlines.clear(`probe:${peer}`);
     this.#announceSoon(now);
-    if (onPurpose || !this.table.isLive(peer)) return;
-    this.#lost.add(peer);
-    this.#deadlines.set(`lost:${peer}`, Math.max(now, heardAt + this.#config.giveUpMinMs));
-  }
-
-  /** Any sign of a member that came another way than over a link of ours. */
-  onSignOfLife(from: MemberId): void {
-    this.#settleLost(from);
   }
 
   isAsleep(id: MemberId): boolean {
@@ -115,7 +111,7 @@ export class Membership {
   }
 
   onPing(from: MemberId, ping: Extract<Message, { type: "ping" }>, now: number): void {
-    this.detector.onPing(from, ping.sequence, ping.echo, now);
+    if (this.detector.onPing(from, ping, now)) this.failures.onProof(from, true, now);
     const ack: Message = {
       type: "ack",
       sequence: ping.sequence,
@@ -126,16 +122,16 @@ export class Membership {
   }
 
   onAck(from: MemberId, ack: Extract<Message, { type: "ack" }>, now: number): void {
-    this.detector.onAck(from, ack.sequence, now);
+    const timely = this.detector.onAck(from, ack, now);
     this.#compare(from, ack.fingerprints, now);
-    if (this.#suspicions.has(from)) this.#say(from, "vouch", now);
+    if (timely !== undefined) this.failures.onProof(from, timely, now);
   }
 
   onUpdates(from: MemberId, updates: readonly Update[], now: number): void {
     for (const update of updates) {
       if (update.type === "record") this.#takeRecord(update.record, from, now);
       else if (update.type === "claim") this.#takeClaim(update, from, now);
-      else this.#takeOpinion(update, from, now);
+      else this.#takeOpinion(this.#aged(update, from), from, now);
     }
   }
 
@@ -146,27 +142,29 @@ export class Membership {
     this.#filling = false;
   }
 
-  /** The time to look at the link with `peer` has come, `lateMs` ago. */
-  onProbeDeadline(peer: MemberId, now: number, lateMs: number): void {
+  /** The time to look at the link with `peer` has come. */
+  onProbeDeadline(peer: MemberId, now: number): void {
     if (this.#mayNotProbe(peer)) {
       this.#deadlines.set(`probe:${peer}`, now + this.#config.probePeriodMs);
       return;
     }
-    const member = this.table.get(peer);
-    const needed = member === undefined ? 1 : this.#suspicions.reportsNeeded(member);
-    const action = this.detector.check(peer, now, needed, this.#out.bulkWaits(peer), lateMs);
+    const { failures } = this;
+    const action = this.detector.check(peer, now, {
+      reports: failures.reportsNeeded(peer),
+      bulk: this.#out.bulkWaits(peer),
+      stretch: failures.stretch(peer, now),
+      void: failures.health.isVoid(now),
+    });
+    if (action === "report") failures.onSilent(peer, now);
+    else if (action === "ping") failures.onMiss(peer, now);
     if (action === "giveUp") {
       this.#out.giveUp(peer);
-      this.#settleLost(peer);
-      this.#say(peer, "report", now);
-      return;
+      return failures.onGivenUp(peer);
     }
-    if (action === "ping") this.#ping(peer, now);
+    // By now the member may have been declared down, and the link been ended.
+    if (this.detector.health(peer) === undefined) return;
+    if (action !== "wait") this.#ping(peer, now);
     this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
-  }
-
-  onLostDeadline(peer: MemberId, now: number): void {
-    if (this.#lost.delete(peer) && !this.isAsleep(this.#config.id)) this.#say(peer, "report", now);
   }
 
   /** A member has slept for as long as it may. */
@@ -175,10 +173,6 @@ export class Membership {
     if (member?.state !== "asleep") return;
     this.#hold(member, "down", now);
     if (this.detector.health(id) !== undefined) this.#out.giveUp(id);
-  }
-
-  onSuspicionDeadline(target: MemberId, now: number): void {
-    this.#judge(target, now);
   }
 
   onAnnounceDeadline(now: number): void {
@@ -194,27 +188,6 @@ export class Membership {
     this.describe({ neighbours }, now);
     // Before anything else of this step: who is asked next must know the way back.
     this.gossip.flushNow();
-  }
-
-  /**
-   * Members whose observers all went before they could report them would stay for ever: when nobody has observed
-   * one for as long as a suspicion may last, it is down.
-   */
-  onAuditDeadline(now: number): void {
-    this.#deadlines.set("audit", now + this.#config.suspicionMaxMs / 4);
-    for (const member of [...this.table.others()]) {
-      const { id, neighbours } = member.record;
-      const observed =
-        !isLive(member) ||
-        this.detector.health(id) !== undefined ||
-        this.#suspicions.has(id) ||
-        neighbours.some((neighbour) => this.table.isLive(neighbour));
-      if (observed) this.#unobserved.delete(id);
-      else if (now - this.#since(id, now) >= this.#config.suspicionMaxMs) {
-        this.#unobserved.delete(id);
-        this.#declareDown(member, now);
-      }
-    }
   }
 
   onReapDeadline(now: number): void {
@@ -236,9 +209,16 @@ export class Membership {
       this.table.wake(now);
       this.#spreadOwn();
     }
-    this.detector.forgive(now);
-    for (const peer of this.#lost)
-      this.#deadlines.set(`lost:${peer}`, now + this.#config.giveUpMinMs);
+    this.failures.health.onLate(gapMs, now);
+    this.failures.forgive(now);
+    for (const peer of this.#out.neighbours()) {
+      this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+    }
+  }
+
+  /** The host called `lateMs` after something was due. */
+  onLate(lateMs: number, now: number): void {
+    if (this.failures.health.onLate(lateMs, now)) this.resume(lateMs, now);
   }
 
   describe(change: Parameters<MemberTable["describe"]>[0], now: number): void {
@@ -280,7 +260,7 @@ export class Membership {
     const change = this.table.applyRecord(record, now);
     this.#spread({ type: "record", record }, from, change !== undefined, now);
     if (change === undefined) return;
-    this.#settle(change);
+    this.#settle(change, now);
   }
 
   #takeClaim(claim: Claim, from: MemberId, now: number): void {
@@ -288,23 +268,23 @@ export class Membership {
     const change = this.table.applyClaim(claim, now);
     this.#spread({ type: "claim", ...claim }, from, change !== undefined, now);
     if (change === undefined) return;
-    this.#settle(change);
+    this.#settle(change, now);
   }
 
-  #takeOpinion(opinion: Opinion, from: MemberId | undefined, now: number): void {
+  #takeOpinion(opinion: Opinion, from: MemberId, now: number): void {
     const { target, generation, incarnation } = opinion;
     if (target === this.#config.id) {
-      if (opinion.kind === "vouch") return;
+      if (opinion.kind === "vouch" || opinion.kind === "abstain") return;
       return this.#takeOwn({ id: target, generation, incarnation, state: "suspect" }, now);
     }
-    const isNews = this.#suspicions.add(opinion, now);
-    this.#spread({ type: "opinion", ...opinion }, from, isNews, now);
-    if (!isNews) return;
-    // Another observer's report: look for ourselves at once. The answer is our vouch.
-    if (opinion.kind === "report" && this.detector.health(target) !== undefined) {
-      this.#ping(target, now);
-    }
-    this.#judge(target, now);
+    if (this.failures.onOpinion(opinion, from, now)) return;
+    this.#spread({ type: "opinion", ...opinion }, from, false, now);
+  }
+
+  /** What is told ages on its way. */
+  #aged(opinion: Opinion, from: MemberId): Opinion {
+    const wayMs = Math.round((this.detector.health(from)?.rttMs ?? 0) / 2);
+    return { ...opinion, agoMs: opinion.agoMs + wayMs };
   }
 
   #takeOwn(news: MemberRecord | Claim, now: number): void {
@@ -312,80 +292,30 @@ export class Membership {
     if (result === "none") return;
     if (result === "taken") return this.#out.taken();
     if (result === "reborn") this.#out.reborn(this.table.own.generation);
+    if (result === "refuted") this.failures.health.worsen(now);
     this.#spreadOwn();
   }
 
-  /** What we ourselves hold of a neighbour, told to all. */
-  #say(target: MemberId, kind: "report" | "vouch", now: number): void {
-    const member = this.table.get(target);
-    if (member === undefined || !isLive(member)) return;
-    const { generation, incarnation } = member.record;
-    const opinion: Opinion = {
-      observer: this.#config.id,
-      observerGeneration: this.table.own.generation,
-      target,
-      generation,
-      incarnation,
-      kind,
-      sequence: ++this.#opinionSequence,
-    };
-    this.#takeOpinion(opinion, undefined, now);
-  }
-
-  #judge(target: MemberId, now: number): void {
-    const member = this.table.get(target);
-    const verdict = this.#suspicions.judge(target, now);
-    if (member === undefined || verdict === "none" || verdict === "cleared") {
-      if (this.#suspicions.has(target)) {
-        this.#deadlines.set(`suspicion:${target}`, this.#suspicions.endsAt(target));
-      }
-      return;
-    }
-    if (verdict === "down") return this.#declareDown(member, now);
-    this.#hold(member, "suspect", now);
-    this.#deadlines.set(`suspicion:${target}`, this.#suspicions.endsAt(target));
-  }
-
-  #declareDown(member: Member, now: number): void {
-    this.#hold(member, "suspect", now);
-    this.#hold(member, "down", now);
-    // One observer fewer may decide about the others that it observed.
-    for (const other of this.#suspicions.targets()) this.#judge(other, now);
-  }
-
   /** Takes `state` for the member's from now on. */
-  #hold(member: Member, state: "suspect" | "down", now: number): void {
+  #hold(member: Member, state: Claim["state"], now: number): void {
     const { id, generation, incarnation } = member.record;
     const change = this.table.applyClaim({ id, generation, incarnation, state }, now);
-    if (change !== undefined) this.#settle(change);
-  }
-
-  #since(id: MemberId, now: number): number {
-    const since = this.#unobserved.get(id) ?? now;
-    this.#unobserved.set(id, since);
-    return since;
+    if (change !== undefined) this.#settle(change, now);
   }
 
   /** A change of state ends what was under way about the member. */
-  #settle(change: Change): void {
-    const { before, after } = change;
-    const { id } = after.record;
-    const refuted =
-      before !== undefined &&
-      (before.record.incarnation !== after.record.incarnation ||
-        before.record.generation !== after.record.generation);
-    this.#onSleep(before, after);
-    if (!isLive(after)) this.#unobserved.delete(id);
-    if (!isLive(after) || refuted) {
-      this.#suspicions.close(id);
-      this.#deadlines.clear(`suspicion:${id}`);
-      this.#settleLost(id);
-    }
+  #settle(change: Change, now: number): void {
+    this.#onSleep(change);
     this.#out.changed(change);
+    this.failures.onChanged(change, now);
+    const { record, state } = change.after;
+    if (state === "down" && this.detector.silentMs(record.id, now) !== undefined) {
+      this.#out.giveUp(record.id);
+    }
   }
 
   /** Nobody counts on a sleeper; one that wakes has been heard this moment. */
-  #onSleep(before: Member | undefined, after: Member): void {
+  #onSleep({ before, after }: Change): void {
     const { id } = after.record;
     const asleep = after.state === "asleep";
     if (asleep === (before?.state === "asleep")) return;
@@ -394,10 +324,6 @@ export class Membership {
     if (this.detector.health(id) === undefined) return;
     this.detector.onFrame(id, after.since);
     this.#announceSoon(after.since);
-  }
-
-  #settleLost(peer: MemberId): void {
-    if (this.#lost.delete(peer)) this.#deadlines.clear(`lost:${peer}`);
   }
 
   /** A first link is announced at once: until then nobody finds a way to us. */

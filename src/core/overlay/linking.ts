@@ -114,7 +114,7 @@ export class Linking {
 
   /** What failed without a network may be tried at once. */
   retry(now: number): void {
-    this.#attempts.pauses.endAll();
+    this.#attempts.forgetPauses();
     this.#overlay.wake(now);
   }
 
@@ -150,12 +150,12 @@ export class Linking {
       case "linkReject":
         return this.#attempts.onReject(from, inner.attempt, inner.reason, now);
       case "signal":
-        return this.#attempts.onRemoteSignal(from, inner, now);
+        return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload, now);
     }
   }
 
-  onLocalSignal(attempt: AttemptId, payload: Uint8Array, now: number): void {
-    this.#attempts.onLocalSignal(attempt, payload, now);
+  onLocalSignal(attempt: AttemptId, payload: Uint8Array): void {
+    this.#attempts.onLocalSignal(attempt, payload);
   }
 
   onLinked(attempt: AttemptId, now: number): void {
@@ -187,10 +187,6 @@ export class Linking {
 
   onAttemptDeadline(attempt: AttemptId, now: number): void {
     this.#attempts.onDeadline(attempt, now);
-  }
-
-  onResendDeadline(attempt: AttemptId, now: number): void {
-    this.#attempts.onResendDeadline(attempt, now);
   }
 
   stop(): void {

@@ -78,14 +78,20 @@ const claim = struct({
 });
 export type Claim = Infer<typeof claim>;
 
-/** An observer has given its neighbour up, or vouches for it. Direct knowledge only. */
+/**
+ * What an observer knows of its neighbour, directly: it is silent (`report`), so it is and had said that its host may
+ * stop it (`asleep`), it has just answered (`vouch`), there is no link (`abstain`). And what an auditor, who asked it
+ * over a route, has not found: `unreachable`.
+ */
 const opinion = struct({
   observer: id,
   observerGeneration: varint,
   target: id,
   generation: varint,
   incarnation: varint,
-  kind: oneOf(["report", "vouch"]),
+  kind: oneOf(["report", "asleep", "vouch", "abstain", "unreachable"]),
+  /** How long it has not answered the observer, ms. */
+  agoMs: varint,
   /** Counts the observer's opinions of the target, so that a later one replaces an earlier one. */
   sequence: varint,
 });
@@ -142,11 +148,8 @@ const inner = union({
   linkAccept: struct({ attempt: varint, flags: varint }),
   /** No link comes of it: there is no room (`full`), or the sender's transport has given up (`failed`). */
   linkReject: struct({ attempt: varint, reason: oneOf(["full", "failed"]) }),
-  /**
-   * Carries a transport's signalling for an accepted attempt, both ways; `number` counts it, from 0. The offerer
-   * repeats its own until there is a link; a repetition is answered by the other end's.
-   */
-  signal: struct({ attempt: varint, number: varint, payload: bytes(SIGNAL_BYTES_MAX) }),
+  /** Carries a transport's signalling for an accepted attempt, both ways. */
+  signal: struct({ attempt: varint, payload: bytes(SIGNAL_BYTES_MAX) }),
   /** A message to one member. Answered by `directAck`; repeated until then. */
   direct: struct({
     generation: varint,
@@ -157,6 +160,9 @@ const inner = union({
   directAck: struct({ generation: varint, sequence: varint }),
   /** To who searched for us: the path that brings it is the way. */
   routeFound: struct({}),
+  /** Is there a way to you? Answered by `probeAck`. */
+  probe: struct({ sequence: varint }),
+  probeAck: struct({ sequence: varint }),
 });
 export type Inner = Infer<typeof inner>;
 

@@ -4,6 +4,7 @@ import {
   Detector,
   missesToGiveUp,
   type ProbeAction,
+  type Terms,
 } from "../../../src/core/membership/detector.ts";
 import { configOf, memberId } from "./support.ts";
 
@@ -16,24 +17,31 @@ beforeEach(() => {
   detector.add(X, 0);
 });
 
-const check = (now: number, { reports = 1, bulk = false, lateMs = 0 } = {}): ProbeAction =>
-  detector.check(X, now, reports, bulk, lateMs);
+const terms = (change: Partial<Terms> = {}): Terms => {
+  return { reports: 1, bulk: false, stretch: 1, void: false, ...change };
+};
+const check = (now: number, change: Partial<Terms> = {}): ProbeAction =>
+  detector.check(X, now, terms(change));
+const ack = (sequence = 0, now = 0, mayFreeze = false): boolean | undefined =>
+  detector.onAck(X, { sequence, mayFreeze }, now);
 
-/** Checks whenever one is due and pings when told, without any answer; gives what came and when it gave up. */
+/** Checks whenever one is due and pings when told, without any answer; gives what came and when it ended. */
 function silence(
   from: number,
   until: number,
-  options = {},
-): { pings: number[]; gaveUpAt: number | undefined } {
+  options: Partial<Terms> = {},
+): { pings: number[]; reportedAt: number | undefined; gaveUpAt: number | undefined } {
   const pings: number[] = [];
+  let reportedAt: number | undefined;
   for (let now = detector.nextCheck(X, from); now <= until; now = detector.nextCheck(X, now)) {
     const action = check(now, options);
-    if (action === "giveUp") return { pings, gaveUpAt: now };
-    if (action !== "ping") continue;
+    if (action === "giveUp") return { pings, reportedAt, gaveUpAt: now };
+    if (action === "report") reportedAt = now;
+    if (action === "wait") continue;
     pings.push(now);
     detector.nextPing(X, now);
   }
-  return { pings, gaveUpAt: undefined };
+  return { pings, reportedAt, gaveUpAt: undefined };
 }
 
 describe("misses to give up: loss alone deceives all observers with a chance below 10⁻¹⁰", () => {
@@ -68,7 +76,7 @@ describe("timing", () => {
       if (check(now) !== "ping") continue;
       pings.push(now);
       const ping = detector.nextPing(X, now);
-      detector.onAck(X, ping?.sequence ?? 0, now + 20);
+      ack(ping?.sequence ?? 0, now + 20);
     }
     expect(pings).toEqual([1, 1_021, 2_041, 3_061, 4_081]);
     expect(detector.health(X)).toMatchObject({ rttMs: 20, misses: 0, lossShare: 0.01 });
@@ -78,23 +86,48 @@ describe("timing", () => {
     const lower = memberId(0);
     detector.add(lower, 0);
     detector.nextPing(lower, 0);
-    detector.onAck(lower, 1, 100);
+    detector.onAck(lower, { sequence: 1, mayFreeze: false }, 100);
     expect(detector.nextCheck(lower, 100)).toBe(1_400);
-    detector.onPing(lower, 2, 1, 1_200);
+    detector.onPing(lower, { sequence: 2, echo: 1, mayFreeze: false }, 1_200);
     expect(detector.nextCheck(lower, 1_200)).toBe(2_500);
   });
 
-  test("after a miss every 150 ms, and given up at 3.4 s of silence and not before", () => {
-    const { pings, gaveUpAt } = silence(0, 60_000);
+  test("after a miss every 150 ms, reported at 3.4 s of silence and not before, given up a period later", () => {
+    const { pings, reportedAt, gaveUpAt = 0 } = silence(0, 60_000);
     expect(pings.slice(0, 4)).toEqual([1, 151, 301, 451]);
-    expect(gaveUpAt).toBeGreaterThanOrEqual(config.giveUpMinMs);
-    expect(gaveUpAt).toBeLessThan(config.giveUpMinMs + config.reprobeMs);
+    expect(reportedAt).toBeGreaterThanOrEqual(config.giveUpMinMs);
+    expect(reportedAt).toBeLessThan(config.giveUpMinMs + config.reprobeMs);
+    expect(gaveUpAt - config.probePeriodMs).toBeGreaterThanOrEqual(config.giveUpMinMs);
+    expect(gaveUpAt - config.probePeriodMs).toBeLessThan(config.giveUpMinMs + config.reprobeMs);
   });
 
   test("not before 10 s while bulk stands on the link", () => {
-    const { gaveUpAt } = silence(0, 60_000, { bulk: true });
-    expect(gaveUpAt).toBeGreaterThanOrEqual(config.giveUpBulkMs);
-    expect(gaveUpAt).toBeLessThan(config.giveUpBulkMs + config.reprobeMs);
+    const { reportedAt } = silence(0, 60_000, { bulk: true });
+    expect(reportedAt).toBeGreaterThanOrEqual(config.giveUpBulkMs);
+    expect(reportedAt).toBeLessThan(config.giveUpBulkMs + config.reprobeMs);
+  });
+
+  test.each([
+    [2, 6_800],
+    [3, 10_000],
+    [9, 10_000],
+  ])("later when times are stretched: %i times, at %i ms", (stretch, atMs) => {
+    const { reportedAt } = silence(0, 60_000, { stretch });
+    expect(reportedAt).toBeGreaterThanOrEqual(atMs);
+    expect(reportedAt).toBeLessThan(atMs + config.reprobeMs);
+  });
+
+  test("later when signs of life were always far apart: φ must reach 0.7", () => {
+    let now = 0;
+    for (; now < 200_000; now += 4_000) {
+      detector.nextPing(X, now);
+      ack(now / 4_000 + 1, now + 50);
+    }
+    expect(detector.phi(X, now + 50)).toBeCloseTo(Math.LOG10E, 2);
+    const { reportedAt = 0 } = silence(now, now + 60_000);
+    expect(detector.phi(X, reportedAt)).toBeGreaterThan(0.7);
+    expect(reportedAt - (now - 3_950)).toBeGreaterThan(6_400);
+    expect(reportedAt - (now - 3_950)).toBeLessThan(6_700);
   });
 
   test("on a link that loses half, later: every probe is needed", () => {
@@ -103,7 +136,7 @@ describe("timing", () => {
       detector.nextPing(X, i * 1_000);
       check(i * 1_000 + 500);
       const ping = detector.nextPing(X, i * 1_000 + 500);
-      detector.onAck(X, ping?.sequence ?? 0, i * 1_000 + 520);
+      ack(ping?.sequence ?? 0, i * 1_000 + 520);
     }
     const lossShare = detector.health(X)?.lossShare ?? 0;
     expect(lossShare).toBeGreaterThan(0.2);
@@ -115,14 +148,14 @@ describe("timing", () => {
   test("the answer is waited for as long as the round trip varies, up to a period", () => {
     for (let now = 0; now < 20_000; now += 1_000) {
       const ping = detector.nextPing(X, now);
-      detector.onAck(X, ping?.sequence ?? 0, now + 400);
+      ack(ping?.sequence ?? 0, now + 400);
     }
     detector.nextPing(X, 20_000);
     const waits = detector.nextCheck(X, 20_000) - 20_000;
     expect(waits).toBeGreaterThan(399);
     expect(waits).toBeLessThan(500);
     const slow = detector.nextPing(X, 20_500);
-    detector.onAck(X, slow?.sequence ?? 0, 25_500);
+    ack(slow?.sequence ?? 0, 25_500);
     detector.nextPing(X, 26_000);
     expect(detector.nextCheck(X, 26_000)).toBe(26_000 + config.probePeriodMs);
   });
@@ -143,15 +176,15 @@ describe("timing", () => {
           let alive = 0;
           for (const { afterMs, answered } of steps) {
             now += afterMs;
-            const action = detector.check(X, now, reports, false, 0);
-            if (action === "giveUp") {
+            const action = detector.check(X, now, terms({ reports }));
+            if (action === "report" || action === "giveUp") {
               expect(now - alive).toBeGreaterThanOrEqual(config.giveUpMinMs);
               return;
             }
             if (action !== "ping") continue;
             const ping = detector.nextPing(X, now);
             if (!answered) continue;
-            detector.onAck(X, ping?.sequence ?? 0, now);
+            detector.onAck(X, { sequence: ping?.sequence ?? 0, mayFreeze: false }, now);
             alive = now;
           }
         },
@@ -168,13 +201,13 @@ describe("signs of life", () => {
     detector.onFrame(X, 2_000);
     expect(detector.health(X)).toMatchObject({ misses: 0, heardAt: 2_000 });
     expect(silence(2_000, 4_000).gaveUpAt).toBeUndefined();
-    detector.onAck(X, 1, 4_000);
+    ack(1, 4_000);
     expect(detector.health(X)).toMatchObject({ misses: 0, heardAt: 4_000 });
   });
 
   test("an answer to a probe that was never sent is no answer", () => {
     const first = detector.nextPing(X, 0);
-    detector.onAck(X, (first?.sequence ?? 0) + 1, 10);
+    ack((first?.sequence ?? 0) + 1, 10);
     expect(detector.health(X)).toMatchObject({ heardAt: 0, rttMs: undefined });
     expect(detector.nextPing(X, 20)).toEqual({ sequence: 2, echo: 0 });
   });
@@ -182,8 +215,8 @@ describe("signs of life", () => {
   test("the next ping shows the last answer that was heard", () => {
     detector.nextPing(X, 0);
     detector.nextPing(X, 100);
-    detector.onAck(X, 2, 110);
-    detector.onAck(X, 1, 120);
+    ack(2, 110);
+    ack(1, 120);
     expect(detector.nextPing(X, 200)).toEqual({ sequence: 3, echo: 2 });
   });
 
@@ -197,28 +230,41 @@ describe("signs of life", () => {
   ];
   for (const [what, sequence, echo, alive] of echoes) {
     test(`a probe that shows: ${what}`, () => {
-      detector.onPing(X, sequence, echo, 500);
+      detector.onPing(X, { sequence, echo, mayFreeze: false }, 500);
       expect(detector.health(X)?.heardAt).toBe(alive ? 500 : 0);
     });
   }
 
-  test("a deaf member is given up although its probes go on coming", () => {
-    let gaveUpAt: number | undefined;
+  test("a deaf member is reported although its probes go on coming", () => {
+    let reportedAt: number | undefined;
     let sequence = 50;
-    for (let now = 1; now < 10_000 && gaveUpAt === undefined; now += 150) {
-      detector.onPing(X, ++sequence, 50, now);
+    for (let now = 1; now < 10_000 && reportedAt === undefined; now += 150) {
+      detector.onPing(X, { sequence: ++sequence, echo: 50, mayFreeze: false }, now);
       const action = check(now);
-      if (action === "giveUp") gaveUpAt = now;
+      if (action === "report") reportedAt = now;
       else if (action === "ping") detector.nextPing(X, now);
     }
-    expect(gaveUpAt).toBeLessThan(4_500);
+    expect(reportedAt).toBeLessThan(4_500);
+  });
+
+  test("one that also talks is reported when it has not answered for 10 s", () => {
+    let reportedAt: number | undefined;
+    for (let now = 100; now < 20_000 && reportedAt === undefined; now += 100) {
+      detector.onFrame(X, now);
+      if (now < detector.nextCheck(X, now - 1)) continue;
+      const action = check(now);
+      if (action === "report") reportedAt = now;
+      else if (action === "ping") detector.nextPing(X, now);
+    }
+    expect(reportedAt).toBeGreaterThan(8_000);
+    expect(reportedAt).toBeLessThan(10_500);
   });
 
   test("a link that is gone has nothing to say", () => {
     detector.remove(X);
     detector.onFrame(X, 5);
-    detector.onPing(X, 2, 1, 5);
-    detector.onAck(X, 0, 5);
+    detector.onPing(X, { sequence: 2, echo: 1, mayFreeze: false }, 5);
+    ack(0, 5);
     expect([detector.health(X), detector.nextPing(X, 5), check(5)]).toEqual([
       undefined,
       undefined,
@@ -228,36 +274,46 @@ describe("signs of life", () => {
   });
 });
 
-describe("a step that comes late says nothing of others", () => {
-  /** Silent for so long that the next check gives up. */
+describe("what we see is void", () => {
+  /** Silent for so long that the next check reports. */
   beforeEach(() => {
     silence(0, config.giveUpMinMs - 1);
   });
 
-  test("250 ms late is not late", () => {
-    expect(check(config.giveUpMinMs + 300, { lateMs: 250 })).toBe("giveUp");
-  });
-
-  test("a late one asks once more, the one after it may give up, late or not", () => {
+  test("while we were late: everybody is probed on, and reported afterwards", () => {
     const now = config.giveUpMinMs + 5_000;
-    expect(check(now, { lateMs: 251 })).toBe("ping");
+    expect(check(now, { void: true })).toBe("ping");
     detector.nextPing(X, now);
-    expect(check(now + config.reprobeMs, { lateMs: 10_000 })).toBe("giveUp");
+    expect(check(now + config.reprobeMs)).toBe("report");
   });
 
-  test("a frame between the two clears the doubt", () => {
-    expect(check(10_000, { lateMs: 6_000 })).toBe("ping");
-    detector.nextPing(X, 10_000);
-    detector.onFrame(X, 10_001);
-    silence(10_001, 10_001 + config.giveUpMinMs - 1);
-    expect(check(20_000, { lateMs: 6_000 })).toBe("ping");
-  });
-
-  test("after a standstill the silence so far is forgiven", () => {
+  test("after a standstill the silence so far is forgiven, and everybody is asked at once", () => {
     detector.forgive(60_000);
-    expect(check(60_000)).toBe("wait");
-    expect(silence(60_000, 60_000 + config.giveUpMinMs - 1).gaveUpAt).toBeUndefined();
+    expect(check(60_001)).toBe("ping");
+    expect(silence(60_001, 60_000 + config.giveUpMinMs - 1).reportedAt).toBeUndefined();
   });
+});
+
+test("whom others miss is taken for silent after 1.5 s without an answer", () => {
+  silence(0, 1_400);
+  expect(detector.silentMs(X, 1_400)).toBeUndefined();
+  silence(1_400, 1_600);
+  expect(detector.silentMs(X, 1_600)).toBe(1_600);
+  expect(detector.health(X)).toMatchObject({ unansweredAt: 1 });
+  ack(3, 1_600);
+  expect(detector.silentMs(X, 1_600)).toBeUndefined();
+  expect(detector.health(X)).toMatchObject({ unansweredAt: undefined });
+});
+
+test("answers tell whether they came in time, and whether the member may be frozen", () => {
+  for (let n = 1; n <= 20; n++) {
+    detector.nextPing(X, n * 1_000);
+    expect(ack(n, n * 1_000 + 100)).toBe(true);
+  }
+  detector.nextPing(X, 30_000);
+  expect(ack(21, 30_400, true)).toBe(false);
+  expect(detector.health(X)?.mayFreeze).toBe(true);
+  expect(ack(99, 30_500)).toBeUndefined();
 });
 
 test("a check that is due always does something: no time makes it spin", () => {
@@ -277,14 +333,14 @@ test("a check that is due always does something: no time makes it spin", () => {
         const due = detector.nextCheck(X, last);
         expect(due).toBeGreaterThan(last);
         const now = due + lateMs;
-        const action = detector.check(X, now, 2, false, lateMs);
+        const action = detector.check(X, now, terms({ reports: 2 }));
         if (action === "giveUp") return;
-        expect(action).toBe("ping");
+        expect(["ping", "report"]).toContain(action);
         const ping = detector.nextPing(X, now);
         last = now;
         if (answerMs === null || now + answerMs > detector.nextCheck(X, now)) continue;
         last = now + answerMs;
-        detector.onAck(X, ping?.sequence ?? 0, last);
+        detector.onAck(X, { sequence: ping?.sequence ?? 0, mayFreeze: false }, last);
       }
     }),
     { numRuns: 1_000 },

@@ -3,7 +3,7 @@ import { Deadlines } from "../../../src/core/lib/deadlines.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
 import { Membership } from "../../../src/core/membership/membership.ts";
 import { frameCodec } from "../../../src/core/wire/codec.ts";
-import type { Message, Update } from "../../../src/core/wire/messages.ts";
+import type { Inner, Message, Opinion, Update } from "../../../src/core/wire/messages.ts";
 import { configOf, memberId, opinionOf, recordOf } from "./support.ts";
 
 const OWN = memberId(1);
@@ -19,12 +19,14 @@ let deadlines: Deadlines;
 let neighbours: MemberId[];
 let sent: { to: MemberId; message: Message }[];
 let log: string[];
+let carried: { to: MemberId; inner: Inner }[];
 
 beforeEach(() => {
   deadlines = new Deadlines();
   neighbours = [];
   sent = [];
   log = [];
+  carried = [];
   membership = new Membership(config, deadlines, 0, {
     neighbours: () => neighbours,
     send: (to, message) => sent.push({ to, message }),
@@ -32,6 +34,7 @@ beforeEach(() => {
     forgotten: (id) => log.push(`${Number.parseInt(id, 16)} forgotten`),
     giveUp: (peer) => unlink(peer, false),
     bulkWaits: () => false,
+    carry: (to, inner) => carried.push({ to, inner }),
     fingerprints: () => SAME,
     differs: (peer) => log.push(`${Number.parseInt(peer, 16)} knows other state`),
     reborn: (generation) => log.push(`reborn at ${generation}`),
@@ -75,6 +78,10 @@ function wordOf(one: Update): string {
 const record = (id: MemberId, change = {}): Update => ({
   type: "record",
   record: recordOf(id, change),
+});
+const opinion = (kind: Opinion["kind"], observer: MemberId): Update => ({
+  type: "opinion",
+  ...opinionOf(kind, observer, X),
 });
 const report = (observer: MemberId, target: MemberId, change = {}): Update => ({
   type: "opinion",
@@ -146,9 +153,11 @@ describe("a member that falls silent", () => {
     for (let now = from; now <= until; now += 50) {
       for (let key = deadlines.take(now); key !== undefined; key = deadlines.take(now)) {
         const [scope, subject = ""] = key.split(":");
-        if (scope === "probe") membership.onProbeDeadline(subject, now, 0);
-        if (scope === "lost") membership.onLostDeadline(subject, now);
-        if (scope === "suspicion") membership.onSuspicionDeadline(subject, now);
+        if (scope === "probe") membership.onProbeDeadline(subject, now);
+        if (scope === "lost") membership.failures.onLostDeadline(subject, now);
+        if (scope === "suspicion") membership.failures.onSuspicionDeadline(subject, now);
+        if (scope === "doubt") membership.failures.onDoubtDeadline(now);
+        if (scope === "audit") membership.failures.onAuditDeadline(subject, now);
       }
       for (const { to, message } of sent.slice()) {
         if (to !== A || message.type !== "ping") continue;
@@ -160,19 +169,78 @@ describe("a member that falls silent", () => {
 
   test("is reported by its neighbours; two reports suspect it, the third decides", () => {
     pass(0, 4_000);
-    expect(neighbours).toEqual([A]);
+    expect(neighbours).toEqual([A, X]);
     expect(news()).toContain("2: report by 1 on 9");
     expect(log).toEqual([]);
     membership.onUpdates(A, [report(A, X)], 4_000);
     expect(log).toEqual(["9 suspect"]);
     membership.onUpdates(A, [report(B, X)], 4_000);
     expect(log).toEqual(["9 suspect", "9 down"]);
+    expect(neighbours).toEqual([A]);
     expect(news()).toEqual([]);
+  });
+
+  test("the link with it is given up a period after the report", () => {
+    pass(0, 4_500);
+    expect(neighbours).toEqual([A]);
+    expect(news().filter((one) => one.includes("report"))).toEqual(["2: report by 1 on 9"]);
+  });
+
+  test("nobody is accused while we hear from nobody at all; one answer ends the doubt", () => {
+    neighbours = [X];
+    unlink(A, true);
+    pass(0, 6_000);
+    expect([neighbours, news()]).toEqual([[], []]);
+    link(B);
+    membership.onAck(B, { type: "ack", sequence: 0, mayFreeze: false, fingerprints: SAME }, 6_000);
+    expect(news().filter((one) => one.includes("report"))).toEqual([]);
+    const ping = membership.detector.nextPing(B, 6_000);
+    membership.onAck(
+      B,
+      { type: "ack", sequence: ping?.sequence ?? 0, mayFreeze: false, fingerprints: SAME },
+      6_050,
+    );
+    expect(news()).toContain("3: report by 1 on 9");
+  });
+
+  test("a late member's observations are void for a period", () => {
+    pass(0, 3_350);
+    membership.onLate(300, 3_350);
+    pass(3_400, 4_300);
+    expect(news().filter((one) => one.includes("report"))).toEqual([]);
+    pass(4_350, 4_550);
+    expect(news()).toContain("2: report by 1 on 9");
+  });
+
+  test("whom others report we report too, as soon as it has been silent for 1.5 s", () => {
+    pass(0, 1_000);
+    membership.onUpdates(A, [report(A, X)], 1_000);
+    expect(news()).not.toContain("2: report by 1 on 9");
+    pass(1_000, 1_700);
+    expect(news()).toContain("2: report by 1 on 9");
+  });
+
+  test("whom we are said to observe and have no link with: we abstain", () => {
+    unlink(X, true);
+    news();
+    membership.onUpdates(A, [report(B, X)], 10);
+    expect(news()).toContain("2: abstain by 1 on 9");
+  });
+
+  test("one that may be frozen is asleep instead of down", () => {
+    membership.onPing(X, { type: "ping", sequence: 1, echo: 0, mayFreeze: true }, 0);
+    pass(0, 4_000);
+    expect(news()).toContain("2: asleep by 1 on 9");
+    membership.onUpdates(A, [report(A, X), report(B, X)], 4_000);
+    expect(log).toEqual(["9 suspect", "9 asleep"]);
+    membership.onAsleepDeadline(X, 4_000 + config.asleepMs);
+    expect(log).toEqual(["9 suspect", "9 asleep", "9 down"]);
   });
 
   test("alone, its report ends in down when nobody else decides", () => {
     pass(0, 4_000);
-    pass(4_000, 4_000 + config.suspicionMaxMs);
+    pass(4_000, 4_000 + 1.5 * config.suspicionMaxMs);
+    expect(carried).toContainEqual({ to: X, inner: { type: "probe", sequence: 1 } });
     expect(log).toEqual(["9 suspect", "9 down"]);
   });
 
@@ -196,17 +264,17 @@ describe("a member that falls silent", () => {
   });
 
   test("a link that broke without a word is reported when it has been silent for 3.4 s", () => {
-    membership.detector.onFrame(X, 500);
+    pass(0, 600);
     unlink(X, false, 600);
-    pass(600, 500 + config.giveUpMinMs - 50);
+    pass(600, config.giveUpMinMs - 50);
     expect(news().filter((one) => one.includes("report"))).toEqual([]);
-    pass(500 + config.giveUpMinMs, 500 + config.giveUpMinMs);
+    pass(config.giveUpMinMs, config.giveUpMinMs + 50);
     expect(news()).toContain("2: report by 1 on 9");
   });
 
   test("… unless a sign of life comes another way, or the link ended on purpose", () => {
     unlink(X, false, 600);
-    membership.onSignOfLife(X);
+    membership.failures.settle(X);
     pass(600, 10_000);
     expect(news().filter((one) => one.includes("report"))).toEqual([]);
     unlink(A, true, 10_000);
@@ -290,16 +358,32 @@ describe("neighbours", () => {
   });
 });
 
-test("a member whose observers are all gone is down when nobody has observed it for long", () => {
-  link(A);
-  membership.onUpdates(A, [record(C), record(X, { neighbours: [C] })], 0);
-  membership.onUpdates(A, [record(C, { version: 2, state: "left" })], 0);
-  log.length = 0;
-  membership.onAuditDeadline(1_000);
-  membership.onAuditDeadline(1_000 + config.suspicionMaxMs - 1);
-  expect(log).toEqual([]);
-  membership.onAuditDeadline(1_000 + config.suspicionMaxMs);
-  expect(log).toEqual(["9 suspect", "9 down"]);
+describe("a member whose observers are all gone", () => {
+  beforeEach(() => {
+    link(A);
+    membership.onUpdates(A, [record(C), record(X, { neighbours: [C] })], 0);
+    membership.onUpdates(A, [record(C, { version: 2, state: "left" })], 0);
+    log.length = 0;
+    membership.failures.onUnobservedDeadline(1_000);
+    expect(carried).toEqual([]);
+    membership.failures.onUnobservedDeadline(3_500);
+    expect(carried).toEqual([{ to: X, inner: { type: "probe", sequence: 1 } }]);
+    news();
+  });
+
+  test("is asked over a route; unreachable for 3 s and nobody else to ask: down", () => {
+    for (let now = 4_000; now <= 6_500; now += 500) membership.failures.onAuditDeadline(X, now);
+    expect(news()).toContain("2: unreachable by 1 on 9");
+    membership.onUpdates(A, [opinion("unreachable", A)], 6_600);
+    expect(log).toEqual(["9 suspect", "9 down"]);
+  });
+
+  test("… and stays when it answers", () => {
+    membership.failures.onProbeAck(X, 4_200);
+    for (let now = 4_500; now <= 6_500; now += 500) membership.failures.onAuditDeadline(X, now);
+    expect(log).toEqual([]);
+    expect(news()).toEqual([]);
+  });
 });
 
 test("our former life is outlived at first, and a clone is one later", () => {

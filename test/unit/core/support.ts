@@ -67,6 +67,7 @@ export function opinionOf(
     generation: 1,
     incarnation: 0,
     kind,
+    agoMs: 60_000,
     sequence: 1,
     ...change,
   };
