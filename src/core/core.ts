@@ -108,7 +108,7 @@ export class Core implements Machine {
       case "writable":
         return this.#layers.links.writable(input.link, input.bytes);
       case "signal":
-        return this.#layers.linking.onLocalSignal(input.attempt, input.payload);
+        return this.#layers.linking.onLocalSignal(input.attempt, input.payload, now);
       case "seedUp":
       case "seedPacket":
       case "seedGone":
@@ -164,6 +164,8 @@ export class Core implements Machine {
         return this.#layers.linking.seek(this.#layers.membership.table.own.generation, now, lateMs);
       case "attempt":
         return this.#layers.linking.onAttemptDeadline(Number(subject), now);
+      case "resend":
+        return this.#layers.linking.onResendDeadline(Number(subject), now);
       case "greetings":
         this.#layers.deadlines.set("greetings", now + GREETINGS_PERIOD_MS);
         return this.#layers.links.expireGreetings(now);

@@ -109,7 +109,7 @@ const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type: T }>> 
     attempt: number,
     reason: fc.constantFrom("full" as const, "failed" as const),
   }),
-  signal: typed("signal", { attempt: number, payload: bytes }),
+  signal: typed("signal", { attempt: number, number, payload: bytes }),
   direct: typed("direct", { generation: number, sequence: number, name, value: bytes }),
   directAck: typed("directAck", { generation: number, sequence: number }),
   routeFound: fc.constant({ type: "routeFound" as const }),

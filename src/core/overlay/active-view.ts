@@ -20,6 +20,9 @@ const TARGET_NODE = 10;
 /** No more than so many times the cap, whoever asks. */
 const URGENT_FACTOR = 2;
 
+/** Above the cap for who has less than three quarters of its links: a mesh that is full everywhere makes room. */
+const NEEDY_SLACK = 2;
+
 export class ActiveView {
   readonly #config: Config;
   #full = true;
@@ -56,7 +59,8 @@ export class ActiveView {
   grants(request: LinkRequest, used: number, isLast: boolean): boolean {
     if (request.links === 0) return used < URGENT_FACTOR * Math.max(this.#cap, this.#fullLinks);
     if (this.#full) return used < this.#fullLinks + this.#cap;
-    return used < (isLast ? this.#cap : this.#config.linksTarget);
+    const isNeedy = 4 * request.links < 3 * this.#config.linksTarget;
+    return used < (isLast ? this.#cap + (isNeedy ? NEEDY_SLACK : 0) : this.#config.linksTarget);
   }
 
   /** How badly a link should end: over the cap, or only over the target. */

@@ -23,12 +23,13 @@ import type { Rng } from "../lib/rng.ts";
 import { TokenBucket } from "../lib/token-bucket.ts";
 import type { AttemptId, Effect, MemberId, SeedId } from "../machine.ts";
 import { FLAG_SLOW_OFFERER, type Inner, type LinkRequest } from "../wire/messages.ts";
+import { Pauses } from "./pauses.ts";
 
-/** Signals that came before the accept they follow. */
-const EARLY_SIGNALS_MAX = 32;
+/** Signals of one attempt and one end: an offer or answer and its candidates, bundled. More are not repeated. */
+const SIGNALS_MAX = 32;
 
-/** Members whose pause before the next request is remembered. */
-const PAUSES_MAX = 4_096;
+/** The mesh changes while links are made, and what was on its way then is lost: so soon it is sent again, ms. */
+const RESEND_MS = 2_000;
 
 type RejectWord = Extract<Inner, { type: "linkReject" }>["reason"];
 
@@ -46,13 +47,15 @@ interface Attempt {
   connecting: boolean;
   /** The link is open and has not been greeted. */
   linked: boolean;
+  /** Signals that came before the accept they follow. */
   readonly early: Uint8Array[];
+  /** What our transport has said so far, and how much of the other end's has come. */
+  readonly said: Uint8Array[];
+  heardCount: number;
+  resentAt: number;
 }
 
-interface Pause {
-  readonly until: number;
-  readonly ms: number;
-}
+type AttemptStart = Pick<Attempt, "id" | "wireId" | "peer" | "asker" | "seed" | "theySlow">;
 
 export interface AttemptsOut {
   effect(effect: Effect): void;
@@ -71,24 +74,23 @@ export interface AttemptsOut {
 }
 
 export class Attempts {
+  readonly pauses: Pauses;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
-  readonly #rng: Rng;
   readonly #out: AttemptsOut;
   readonly #byPeer = new Map<MemberId, Attempt>();
   readonly #byId = new Map<AttemptId, Attempt>();
   /** Walks under way, by their attempt. */
   readonly #walks = new Set<AttemptId>();
   readonly #dials: TokenBucket;
-  readonly #pauses = new Map<MemberId, Pause>();
   /** From anywhere: two members' numbers are not to meet in attempts at one another. */
   #lastId: number;
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: AttemptsOut) {
     this.#config = config;
     this.#deadlines = deadlines;
-    this.#rng = rng;
     this.#out = out;
+    this.pauses = new Pauses(config, rng);
     this.#lastId = rng.below(2 ** 30);
     const { dialsPerMinuteMax } = config;
     this.#dials = new TokenBucket(dialsPerMinuteMax / 60, dialsPerMinuteMax, 0);
@@ -116,15 +118,6 @@ export class Attempts {
 
   has(peer: MemberId): boolean {
     return this.#byPeer.has(peer);
-  }
-
-  /** Until when `peer` is not to be asked again, ms; 0 when it may be. */
-  pausedUntil(peer: MemberId): number {
-    return this.#pauses.get(peer)?.until ?? 0;
-  }
-
-  forgetPauses(): void {
-    this.#pauses.clear();
   }
 
   /** Asks `peer` for a link. */
@@ -209,25 +202,39 @@ export class Attempts {
     this.#fail(attempt, why, now);
   }
 
-  /** The other end's signalling. */
-  onRemoteSignal(from: MemberId, wireId: number, payload: Uint8Array, now: number): void {
-    const attempt = this.#match(from, wireId);
+  /** The other end's signalling, in its order. What was heard before shows that ours was not. */
+  onRemoteSignal(from: MemberId, signal: Extract<Inner, { type: "signal" }>, now: number): void {
+    const attempt = this.#match(from, signal.attempt);
     if (attempt === undefined || attempt.linked) return;
+    if (signal.number < attempt.heardCount) return this.#resend(attempt, now);
+    if (signal.number > attempt.heardCount) return;
     if (isWaiting(attempt)) {
       if (!this.#dials.take(now)) return;
       this.#connect(attempt, now);
     }
-    if (attempt.connecting) {
-      this.#out.effect({ type: "signal", attempt: attempt.id, payload });
-    } else if (attempt.early.length < EARLY_SIGNALS_MAX) attempt.early.push(payload);
+    if (!attempt.connecting && attempt.early.length >= SIGNALS_MAX) return;
+    attempt.heardCount++;
+    const { payload } = signal;
+    if (attempt.connecting) this.#out.effect({ type: "signal", attempt: attempt.id, payload });
+    else attempt.early.push(payload);
   }
 
   /** Our transport's signalling. */
-  onLocalSignal(id: AttemptId, payload: Uint8Array): void {
+  onLocalSignal(id: AttemptId, payload: Uint8Array, now: number): void {
     const attempt = this.#byId.get(id);
     if (attempt === undefined) return;
-    const inner: Inner = { type: "signal", attempt: attempt.wireId, payload };
-    this.#out.carry(attempt.peer, inner, attempt.seed);
+    const number = attempt.said.push(payload) - 1;
+    this.#carrySignal(attempt, number);
+    // A seed loses nothing, or is gone altogether.
+    if (attempt.seed !== undefined || !this.#isOfferer(attempt)) return;
+    this.#deadlines.ensure(`resend:${id}`, now + RESEND_MS);
+  }
+
+  onResendDeadline(id: AttemptId, now: number): void {
+    const attempt = this.#byId.get(id);
+    if (attempt === undefined || !attempt.connecting) return;
+    this.#deadlines.set(`resend:${id}`, now + RESEND_MS);
+    this.#resend(attempt, now);
   }
 
   /** The transport has made the link. The attempt ends with the greeting: until then nobody is asked twice. */
@@ -248,12 +255,12 @@ export class Attempts {
     this.#fail(attempt, reason, now);
   }
 
-  /** A request or a signal was lost on its way: no link comes of it, and another attempt may find another way. */
+  /** What went to `peer` was lost on its way: another way may be known, or another member is asked. */
   onNoRoute(peer: MemberId, now: number): void {
     const attempt = this.#byPeer.get(peer);
-    if (attempt === undefined || attempt.linked || attempt.seed !== undefined) return;
-    if (!isWaiting(attempt)) return this.onConnectFailed(attempt.id, "no route", now);
-    this.#end(attempt);
+    if (attempt === undefined || attempt.seed !== undefined) return;
+    if (isAsking(attempt)) this.#giveUp(attempt, now);
+    else if (attempt.connecting) this.#resend(attempt, now);
   }
 
   /** The seed has no such member. */
@@ -273,7 +280,7 @@ export class Attempts {
 
   /** A link with `peer` stands: it may be asked at once when it is needed again. */
   onUp(peer: MemberId): void {
-    this.#pauses.delete(peer);
+    this.pauses.end(peer);
     const attempt = this.#byPeer.get(peer);
     if (attempt?.linked) this.#end(attempt);
   }
@@ -311,8 +318,16 @@ export class Attempts {
     this.#connect(attempt, now);
   }
 
-  #begin(start: Omit<Attempt, "connecting" | "linked" | "early">, now: number): Attempt {
-    const attempt: Attempt = { ...start, connecting: false, linked: false, early: [] };
+  #begin(start: AttemptStart, now: number): Attempt {
+    const attempt: Attempt = {
+      ...start,
+      connecting: false,
+      linked: false,
+      early: [],
+      said: [],
+      heardCount: 0,
+      resentAt: now,
+    };
     this.#byPeer.set(attempt.peer, attempt);
     this.#byId.set(attempt.id, attempt);
     this.#deadlines.set(`attempt:${attempt.id}`, now + this.#config.requestTimeoutMs);
@@ -335,6 +350,20 @@ export class Attempts {
     attempt.early.length = 0;
   }
 
+  #carrySignal(attempt: Attempt, number: number): void {
+    const payload = attempt.said[number];
+    if (payload === undefined) return;
+    const inner: Inner = { type: "signal", attempt: attempt.wireId, number, payload };
+    this.#out.carry(attempt.peer, inner, attempt.seed);
+  }
+
+  #resend(attempt: Attempt, now: number): void {
+    if (now - attempt.resentAt < RESEND_MS / 2) return;
+    attempt.resentAt = now;
+    const count = Math.min(attempt.said.length, SIGNALS_MAX);
+    for (let number = 0; number < count; number++) this.#carrySignal(attempt, number);
+  }
+
   #match(peer: MemberId, wireId: number): Attempt | undefined {
     const attempt = this.#byPeer.get(peer);
     return attempt?.wireId === wireId ? attempt : undefined;
@@ -353,14 +382,7 @@ export class Attempts {
 
   #pause(attempt: Attempt, now: number): void {
     this.#drop(attempt);
-    const before = this.#pauses.get(attempt.peer)?.ms ?? this.#config.retryMinMs / 2;
-    const ms = Math.min(2 * before, this.#config.retryMaxMs);
-    this.#pauses.delete(attempt.peer);
-    this.#pauses.set(attempt.peer, { until: now + this.#rng.jitter(ms, 0.5), ms });
-    if (this.#pauses.size > PAUSES_MAX) {
-      const oldest = this.#pauses.keys().next();
-      if (!oldest.done) this.#pauses.delete(oldest.value);
-    }
+    this.pauses.begin(attempt.peer, now);
   }
 
   #countOf(counts: (attempt: Attempt) => boolean): number {
@@ -383,6 +405,7 @@ export class Attempts {
     this.#byPeer.delete(attempt.peer);
     this.#byId.delete(attempt.id);
     this.#deadlines.clear(`attempt:${attempt.id}`);
+    this.#deadlines.clear(`resend:${attempt.id}`);
   }
 }
 

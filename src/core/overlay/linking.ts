@@ -114,7 +114,7 @@ export class Linking {
 
   /** What failed without a network may be tried at once. */
   retry(now: number): void {
-    this.#attempts.forgetPauses();
+    this.#attempts.pauses.endAll();
     this.#overlay.wake(now);
   }
 
@@ -150,12 +150,12 @@ export class Linking {
       case "linkReject":
         return this.#attempts.onReject(from, inner.attempt, inner.reason, now);
       case "signal":
-        return this.#attempts.onRemoteSignal(from, inner.attempt, inner.payload, now);
+        return this.#attempts.onRemoteSignal(from, inner, now);
     }
   }
 
-  onLocalSignal(attempt: AttemptId, payload: Uint8Array): void {
-    this.#attempts.onLocalSignal(attempt, payload);
+  onLocalSignal(attempt: AttemptId, payload: Uint8Array, now: number): void {
+    this.#attempts.onLocalSignal(attempt, payload, now);
   }
 
   onLinked(attempt: AttemptId, now: number): void {
@@ -187,6 +187,10 @@ export class Linking {
 
   onAttemptDeadline(attempt: AttemptId, now: number): void {
     this.#attempts.onDeadline(attempt, now);
+  }
+
+  onResendDeadline(attempt: AttemptId, now: number): void {
+    this.#attempts.onResendDeadline(attempt, now);
   }
 
   stop(): void {

@@ -199,7 +199,7 @@ export class Overlay {
       const known = isDesperate && asks > 0 ? this.#recall(asks, now) : [];
       for (const peer of [...introduced, ...known]) {
         if (asks <= 0) return;
-        if (this.#attempts.has(peer) || this.#attempts.pausedUntil(peer) > now) continue;
+        if (this.#attempts.has(peer) || this.#attempts.pauses.until(peer) > now) continue;
         if (!this.introductions.mayAsk(now)) return;
         asks--;
         this.#attempts.ask(peer, seed, generation, this.#sound, now);
@@ -287,7 +287,7 @@ export class Overlay {
   #mayAsk(record: MemberRecord, now: number): boolean {
     const { id } = record;
     if (this.#out.linked(id) || this.#attempts.has(id)) return false;
-    return this.#attempts.pausedUntil(id) <= now && this.#out.mayLink(record);
+    return this.#attempts.pauses.until(id) <= now && this.#out.mayLink(record);
   }
 
   #isOurTurn(peer: MemberId, now: number): boolean {

@@ -18,8 +18,8 @@ import { HOPS_MAX, type LinkRequest, type MessageOf } from "../wire/messages.ts"
 const RELAYED_PER_SECOND = 20;
 const RELAYED_BURST = 100;
 
-/** From here on a walk is taken by whoever has any room at all. */
-const LAST_HOPS = HOPS_MAX - 1;
+/** From here on a walk is taken by whoever has any room at all: three may be asked. */
+const LAST_HOPS = HOPS_MAX - 2;
 
 type ForwardJoin = MessageOf<"forwardJoin">;
 

@@ -148,8 +148,11 @@ const inner = union({
   linkAccept: struct({ attempt: varint, flags: varint }),
   /** No link comes of it: there is no room (`full`), or the sender's transport has given up (`failed`). */
   linkReject: struct({ attempt: varint, reason: oneOf(["full", "failed"]) }),
-  /** Carries a transport's signalling for an accepted attempt, both ways. */
-  signal: struct({ attempt: varint, payload: bytes(SIGNAL_BYTES_MAX) }),
+  /**
+   * Carries a transport's signalling for an accepted attempt, both ways; `number` counts it, from 0. The offerer
+   * repeats its own until there is a link; a repetition is answered by the other end's.
+   */
+  signal: struct({ attempt: varint, number: varint, payload: bytes(SIGNAL_BYTES_MAX) }),
   /** A message to one member. Answered by `directAck`; repeated until then. */
   direct: struct({
     generation: varint,

@@ -207,7 +207,7 @@ describe("bulk", () => {
           if (one.do === "send") {
             const bytes = codec.encode({
               type: "local",
-              inner: { type: "signal", attempt: 1, payload: new Uint8Array(one.bytes) },
+              inner: { type: "signal", attempt: 1, number: 0, payload: new Uint8Array(one.bytes) },
             });
             if (bench.table.sendBulk(peer, bytes, token)) expected.push(token);
           } else if (one.do === "writable") bench.leave(link, peer, one.bytes);

@@ -121,7 +121,7 @@ describe("limits: at one it arrives, above it is malformed", () => {
     [
       "bytes of a signal",
       16_384,
-      (n) => inside({ type: "signal", attempt: 1, payload: new Uint8Array(n) }),
+      (n) => inside({ type: "signal", attempt: 1, number: 0, payload: new Uint8Array(n) }),
     ],
     [
       "bytes of a direct value",
