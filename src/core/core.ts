@@ -88,6 +88,11 @@ export class Core implements Machine {
     };
   }
 
+  /** Everything inside, as it stands: for oracles, to be read and never changed. */
+  get layers(): Composition {
+    return this.#layers;
+  }
+
   /** What two members must agree on when all is quiet. */
   fingerprints(): Fingerprints {
     return this.#layers.fingerprints();

@@ -59,8 +59,11 @@ export class Hosts {
     this.schedule(member);
   }
 
-  pause(member: SimMember): void {
+  /** @param known the host knows of it, and tells the core when it is over; otherwise only a late timer shows it */
+  pause(member: SimMember, known = false): void {
     member.paused = true;
+    member.pausedAt = this.#queue.now;
+    member.pauseKnown = known;
     member.timerAt = Number.POSITIVE_INFINITY;
   }
 
@@ -68,8 +71,10 @@ export class Hosts {
   resume(member: SimMember): void {
     if (!member.paused || !member.alive) return;
     member.paused = false;
-    const lateMs = member.clock(this.#queue.now) - member.core.deadline;
-    if (lateMs > STANDSTILL_MS) this.#step(member, { type: "resumed", gapMs: lateMs });
+    const { now } = this.#queue;
+    const lateMs = member.clock(now) - member.core.deadline;
+    const gapMs = member.pauseKnown ? now - member.pausedAt : lateMs;
+    if (member.pauseKnown || lateMs > STANDSTILL_MS) this.#step(member, { type: "resumed", gapMs });
     if (lateMs >= 0) this.#due(member);
     for (const input of member.waiting.splice(0)) {
       if (member.alive && !member.paused) this.#step(member, input);

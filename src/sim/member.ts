@@ -56,6 +56,8 @@ export class SimMember {
   /** Those of different groups cannot talk. */
   group = 0;
 
+  pausedAt = 0;
+  pauseKnown = false;
   /** What came while it was paused. */
   readonly waiting: Input[] = [];
   /** When its timer fires, virtual ms. */

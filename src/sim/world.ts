@@ -227,6 +227,7 @@ export class World {
   resume(member: SimMember): void {
     if (!member.alive || !member.paused || member.asleep) return;
     this.#fault("resume", member);
+    this.seedServer.join(member);
     this.#hosts.resume(member);
   }
 
@@ -236,9 +237,11 @@ export class World {
    */
   sleep(member: SimMember, ms?: number, announced = false): void {
     if (!member.alive || member.asleep) return;
-    if (announced) this.command(member, { type: "sleep" });
+    if (!member.paused) {
+      if (announced) this.command(member, { type: "sleep" });
+      this.#hosts.pause(member, announced);
+    }
     member.asleep = true;
-    if (!member.paused) this.#hosts.pause(member);
     this.#fault("sleep", member);
     if (ms !== undefined) this.later(ms, () => this.wake(member));
   }
@@ -247,6 +250,7 @@ export class World {
     if (!member.alive || !member.asleep) return;
     member.asleep = false;
     this.#fault("wake", member);
+    this.seedServer.join(member);
     this.#hosts.resume(member);
   }
 
@@ -262,12 +266,14 @@ export class World {
   deafen(member: SimMember, deaf = true): void {
     member.deaf = deaf;
     this.#fault("deafen", member);
+    this.seedServer.join(member);
   }
 
   /** Nothing that it says is heard any more, though it hears all. */
   silence(member: SimMember, mute = true): void {
     member.mute = mute;
     this.#fault("silence", member);
+    this.seedServer.join(member);
   }
 
   /** Its clock runs `rate` times as fast as time. */

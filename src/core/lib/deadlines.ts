@@ -45,6 +45,11 @@ export class Deadlines {
     return this.#live.has(key);
   }
 
+  /** How many are set. */
+  get size(): number {
+    return this.#live.size;
+  }
+
   /** The earliest deadline, or Infinity. */
   get next(): number {
     this.#dropHusks();

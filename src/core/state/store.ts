@@ -99,6 +99,10 @@ export class StateStore {
     return [...replica.keys()].map((key) => ({ owner: id, key, value: undefined }));
   }
 
+  replicaOf(id: MemberId): Replica | undefined {
+    return this.#replicas.get(id);
+  }
+
   /** How far the state of this life of `id` is complete here. */
   versionOf(id: MemberId, generation: number): number {
     const replica = this.#replicas.get(id);

@@ -1,6 +1,7 @@
 /** All scenarios, and how one of them is run. */
 
 import type { Violation } from "../oracles/oracle.ts";
+import { chaos } from "./chaos.ts";
 import { churn, crash, joinStorm, serverDown } from "./membership.ts";
 import { idle, partition } from "./quiet.ts";
 import type { Scenario } from "./scenario.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   broadcast,
   state,
   serverDown,
+  chaos,
 ];
 
 /** What a run has shown. The same settings give the same result, to the last bit of its hash. */

@@ -1,0 +1,104 @@
+/**
+ * Since when is a member undisturbed? What has a bound in time holds only for members that were there, awake and
+ * within reach all that time, so every oracle with a bound asks here.
+ */
+
+import type { SimMember } from "../member.ts";
+import type { Fault, Observer, World } from "../world.ts";
+
+export class Weather implements Observer {
+  readonly #world: World;
+  /** When something last happened to a member, ms. */
+  readonly #since = new Map<SimMember, number>();
+  #partitioned = false;
+  #clearSince = 0;
+  #seedUpSince = 0;
+  /** The part of the mesh that each live member is in, by its lowest index, and since when. */
+  #parts = new Map<SimMember, { part: number; since: number }>();
+  #partsAt = -1;
+
+  constructor(world: World) {
+    this.#world = world;
+    world.observe(this);
+  }
+
+  /** Since when nothing has kept the member from taking part, ms; Infinity while something does. */
+  calmSince(member: SimMember): number {
+    if (!member.alive || member.paused || member.deaf || member.mute || this.#partitioned) {
+      return Number.POSITIVE_INFINITY;
+    }
+    const since = Math.max(member.bornAt, this.#since.get(member) ?? 0, this.#clearSince);
+    return Math.max(since, this.#partOf(member)?.since ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The members that have been calm for `ms`. */
+  calm(ms: number): SimMember[] {
+    const { now } = this.#world;
+    return this.#world.live().filter((member) => now - this.calmSince(member) >= ms);
+  }
+
+  /** Since when no partition lasts and the seed server is there, ms; Infinity otherwise. */
+  get clearSince(): number {
+    if (this.#partitioned || !this.#world.seedServer.up) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#clearSince, this.#seedUpSince);
+  }
+
+  /** Whether links lead from one to the other. */
+  connected(a: SimMember, b: SimMember): boolean {
+    const part = this.#partOf(a)?.part;
+    return part !== undefined && part === this.#partOf(b)?.part;
+  }
+
+  /** How many parts the live members' links leave. */
+  partCount(): number {
+    this.#look();
+    return new Set([...this.#parts.values()].map(({ part }) => part)).size;
+  }
+
+  onFault(what: Fault, member: SimMember | undefined): void {
+    const { now } = this.#world;
+    if (member !== undefined) {
+      this.#since.set(member, now);
+      // Whoever was linked with it is disturbed too, but not by a crash: that is for the protocol to bear.
+      if (what === "cut") for (const { to } of member.links.values()) this.#since.set(to, now);
+      return;
+    }
+    if (what === "partition") this.#partitioned = true;
+    if (what === "heal") this.#partitioned = false;
+    if (what === "seedUp") this.#seedUpSince = now;
+    if (what === "partition" || what === "heal") this.#clearSince = now;
+  }
+
+  #partOf(member: SimMember): { part: number; since: number } | undefined {
+    this.#look();
+    return this.#parts.get(member);
+  }
+
+  #look(): void {
+    if (this.#partsAt === this.#world.now) return;
+    this.#partsAt = this.#world.now;
+    const before = this.#parts;
+    this.#parts = new Map();
+    for (const start of this.#world.members) {
+      if (start.alive && !this.#parts.has(start)) this.#spread(start, before);
+    }
+  }
+
+  #spread(start: SimMember, before: ReadonlyMap<SimMember, { part: number; since: number }>): void {
+    const { now } = this.#world;
+    const stack = [start];
+    const enter = (member: SimMember): void => {
+      const held = before.get(member);
+      const since = held?.part === start.index ? held.since : now;
+      this.#parts.set(member, { part: start.index, since });
+    };
+    enter(start);
+    for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
+      for (const { to } of member.links.values()) {
+        if (!to.alive || this.#parts.has(to)) continue;
+        enter(to);
+        stack.push(to);
+      }
+    }
+  }
+}

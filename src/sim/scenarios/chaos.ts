@@ -1,0 +1,228 @@
+/** A mixed schedule of all faults from one seed, among few members; then all is mended, and everything must hold. */
+
+import type { SimMember } from "../member.ts";
+import type { NetworkOptions } from "../network-options.ts";
+import { DownWatch } from "./down-watch.ts";
+import type { Scenario } from "./scenario.ts";
+import type { Trial } from "./trial.ts";
+
+const MEMBERS_MAX = 20;
+const LOSSES = [0, 0, 0.01, 0.05, 0.2];
+
+/** After the last fault: until all agree, and then until all that has a bound in time must hold. ms. */
+const AGREE_MS_MAX = 120_000;
+const QUIET_MS = 30_000;
+
+type Action = (chaos: Chaos, member: SimMember) => void;
+
+/** Each as likely as it stands here. */
+const ACTIONS: Readonly<Record<string, Action>> = {
+  crash: (chaos, member) => chaos.crash(member),
+  crashToo: (chaos, member) => chaos.crash(member),
+  restart: (chaos) => chaos.restart(),
+  restartToo: (chaos) => chaos.restart(),
+  join: (chaos) => chaos.join(),
+  leave: (chaos, member) => chaos.leave(member),
+  cutLinks: ({ world }, member) => world.cutLinks(member),
+  cutLink: ({ world, rng }, member) => {
+    const end = rng.pick([...member.links.values()]);
+    if (end !== undefined) world.cutLink(member, end.to);
+  },
+  seed: (chaos) => chaos.toggleSeed(),
+  partition: (chaos) => chaos.togglePartition(),
+  oneWay: (chaos) => chaos.toggleOneWay(),
+  pause: ({ world, rng }, member) => world.pause(member, 100 + rng.float() * 6_000),
+  freeze: ({ world, rng }, member) => world.pause(member, 5_000 + rng.float() * 30_000),
+  sleep: ({ world, rng }, member) => world.sleep(member, 1_000 + rng.float() * 40_000),
+  sleepAnnounced: ({ world, rng }, member) => {
+    world.sleep(member, 1_000 + rng.float() * 40_000, true);
+  },
+  hide: ({ world }, member) => world.hide(member, !member.hidden),
+  drift: ({ world, rng }, member) => world.drift(member, 0.99 + rng.float() * 0.02),
+  jump: ({ world, rng }, member) => world.jump(member, rng.float() * 20_000),
+  deafen: (chaos, member) => chaos.briefly(member, (on) => chaos.world.deafen(member, on)),
+  silence: (chaos, member) => chaos.briefly(member, (on) => chaos.world.silence(member, on)),
+  talk: (chaos, member) => chaos.talk(member),
+  talkMore: (chaos, member) => chaos.talk(member),
+  talkOn: (chaos, member) => chaos.talk(member),
+  talkAgain: (chaos, member) => chaos.talk(member),
+  talkLarge: (chaos, member) => chaos.say(member, 20_000 + chaos.rng.below(60_000)),
+};
+
+export const chaos: Scenario = {
+  name: "chaos",
+  summary: "a mixed schedule of all faults among a few members; then all must hold again",
+  members: MEMBERS_MAX,
+  options: {
+    faults: { default: 30, min: 0, max: 10_000, what: "how many faults, one after another" },
+    apartMs: { default: 3_000, min: 0, max: 60_000, what: "the longest pause between two" },
+  },
+  run(trial) {
+    const watch = new DownWatch(trial.world);
+    const mixed = new Chaos(trial);
+    const actions = Object.values(ACTIONS);
+    for (let i = 0; i < trial.option("faults"); i++) {
+      const action = trial.rng.pick(actions) as Action;
+      action(mixed, trial.pick());
+      trial.world.run(trial.rng.float() * trial.option("apartMs"));
+    }
+    const downs = watch.falseDowns;
+    mixed.mend();
+    const equalDigestsMs = trial.world.runUntil(() => trial.allEqual(), AGREE_MS_MAX);
+    trial.world.run(QUIET_MS);
+    return {
+      equalDigestsMs: equalDigestsMs ?? null,
+      members: trial.world.live().length,
+      downsOfLiveMembers: downs,
+      downsAfterwards: watch.falseDowns - downs,
+    };
+  },
+};
+
+class Chaos {
+  readonly trial: Trial;
+  readonly world: Trial["world"];
+  readonly rng: Trial["rng"];
+  readonly #gone: SimMember[] = [];
+  readonly #membersMax: number;
+  #partitioned = false;
+  #said = 0;
+
+  constructor(trial: Trial) {
+    this.trial = trial;
+    this.world = trial.world;
+    this.rng = trial.rng;
+    const { members, loss } = trial.settings;
+    const weather = networkOf(trial);
+    this.world.network.options = { ...this.world.network.options, ...weather };
+    if (loss > 0) this.#lose(loss);
+    this.#membersMax = members;
+    const count = 2 + this.rng.below(Math.max(1, members - 2));
+    for (let i = 0; i < count; i++) {
+      this.world.add();
+      this.world.run(this.rng.float() * 300);
+    }
+    this.world.run(this.rng.float() * 10_000);
+  }
+
+  crash(member: SimMember): void {
+    if (this.world.live().length <= 2) return;
+    this.world.crash(member);
+    this.#gone.push(member);
+  }
+
+  leave(member: SimMember): void {
+    if (this.world.live().length <= 2 || member.paused) return;
+    this.world.command(member, { type: "leave" });
+    this.#gone.push(member);
+  }
+
+  join(): void {
+    if (this.world.live().length < this.#membersMax) this.world.add();
+  }
+
+  restart(): void {
+    if (this.world.live().length >= this.#membersMax || this.#gone.length === 0) return;
+    const [former] = this.#gone.splice(this.rng.below(this.#gone.length), 1);
+    const store = this.rng.float() < 0.5;
+    this.world.restart(former as SimMember, { store, newId: this.rng.float() < 0.2 });
+  }
+
+  toggleSeed(): void {
+    if (this.world.seedServer.up) this.world.stopSeed();
+    else this.world.startSeed();
+  }
+
+  togglePartition(): void {
+    if (this.#partitioned) this.world.heal();
+    else {
+      const sides = 2 + this.rng.below(2);
+      this.world.partition(
+        new Map(this.world.live().map((member) => [member, this.rng.below(sides)])),
+      );
+    }
+    this.#partitioned = !this.#partitioned;
+  }
+
+  toggleOneWay(): void {
+    if (this.#partitioned) this.world.heal();
+    else {
+      const live = this.world.live();
+      this.world.block(
+        this.rng.sample(live, 1 + this.rng.below(live.length)),
+        this.rng.sample(live, 1 + this.rng.below(live.length)),
+      );
+    }
+    this.#partitioned = !this.#partitioned;
+  }
+
+  briefly(member: SimMember, set: (on: boolean) => void): void {
+    set(true);
+    this.world.later(this.rng.float() * 20_000, () => {
+      if (member.alive) set(false);
+    });
+  }
+
+  talk(member: SimMember): void {
+    if (member.paused) return;
+    this.say(member, 8);
+    const key = `key-${this.rng.below(5)}`;
+    const value = this.#value(8 + this.rng.below(200));
+    this.world.command(member, { type: "set", key, value });
+    if (this.rng.below(3) === 0) this.world.command(member, { type: "delete", key });
+  }
+
+  say(member: SimMember, bytes: number): void {
+    if (member.paused) return;
+    const value = this.#value(bytes);
+    this.world.command(member, { type: "say", id: this.#said, name: "talk", value });
+  }
+
+  /** All faults are over. */
+  mend(): void {
+    this.world.heal();
+    for (const member of this.world.live()) {
+      this.world.deafen(member, false);
+      this.world.silence(member, false);
+      this.world.wake(member);
+      this.world.resume(member);
+      if (member.hidden) this.world.hide(member, false);
+    }
+    this.#lose(0);
+    this.world.startSeed();
+  }
+
+  #lose(loss: number): void {
+    this.world.network.options = { ...this.world.network.options, loss, reliableLoss: loss };
+  }
+
+  #value(bytes: number): Uint8Array {
+    const value = new Uint8Array(bytes);
+    new DataView(value.buffer).setUint32(0, ++this.#said);
+    return value;
+  }
+}
+
+function networkOf({ rng }: Trial): Partial<NetworkOptions> {
+  const loss = rng.pick(LOSSES) as number;
+  const share = (most: number): number => (rng.float() < 0.5 ? 0 : rng.float() * most);
+  return {
+    loss,
+    reliableLoss: loss,
+    duplicate: share(0.1),
+    reorder: share(0.2),
+    jitterMs: share(100),
+    linkSetupMs: rng.float() * 1_000,
+    linkFailure: share(0.1),
+    latency:
+      rng.float() < 0.3
+        ? {
+            kind: "mixed",
+            share: 0.2,
+            first: { kind: "normal", msMean: 40, msDeviation: 15, msMin: 5 },
+            second: { kind: "pareto", msMin: 60, msMax: 400 },
+          }
+        : undefined,
+    bytesPerSecond: rng.float() < 0.2 ? 200_000 : Number.POSITIVE_INFINITY,
+  };
+}
