@@ -83,7 +83,7 @@ class Detection implements Oracle {
       const patienceMs = known.state === "asleep" ? ASLEEP_MS : CRASH_KNOWN_MS;
       const from = Math.max(at, this.#weather.calmSince(member));
       open = true;
-      if (now - from < patienceMs) continue;
+      if (now - from < patienceMs || this.#weather.isAlone(member)) continue;
       this.#report(member, `holds member ${subject.index} ${known.state}, which crashed`);
       this.#crashed.delete(subject);
       return;

@@ -6,7 +6,7 @@
 import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
-import { Weather } from "./weather.ts";
+import { takesPart, Weather } from "./weather.ts";
 
 /** A link that only one end has is noticed by its silence, unless bulk was under way. ms. */
 const ONE_SIDED_MS = 15_000;
@@ -87,7 +87,7 @@ class OverlayOracle implements Oracle {
   }
 
   #awake(member: SimMember): number {
-    return member.paused || member.deaf || member.mute ? Number.POSITIVE_INFINITY : 0;
+    return takesPart(member) ? 0 : Number.POSITIVE_INFINITY;
   }
 
   #note(

@@ -13,7 +13,7 @@ export class Weather implements Observer {
   #partitioned = false;
   #clearSince = 0;
   #seedUpSince = 0;
-  /** The part of the mesh that each live member is in, by its lowest index, and since when. */
+  /** The part of the mesh that each member that takes part is in, by its lowest index, and since when. */
   #parts = new Map<SimMember, { part: number; since: number }>();
   #partsAt = -1;
 
@@ -24,9 +24,7 @@ export class Weather implements Observer {
 
   /** Since when nothing has kept the member from taking part, ms; Infinity while something does. */
   calmSince(member: SimMember): number {
-    if (!member.alive || member.paused || member.deaf || member.mute || this.#partitioned) {
-      return Number.POSITIVE_INFINITY;
-    }
+    if (!takesPart(member) || this.#partitioned) return Number.POSITIVE_INFINITY;
     const since = Math.max(member.bornAt, this.#since.get(member) ?? 0, this.#clearSince);
     return Math.max(since, this.#partOf(member)?.since ?? Number.POSITIVE_INFINITY);
   }
@@ -47,6 +45,12 @@ export class Weather implements Observer {
   connected(a: SimMember, b: SimMember): boolean {
     const part = this.#partOf(a)?.part;
     return part !== undefined && part === this.#partOf(b)?.part;
+  }
+
+  /** Nobody is within reach of it: then it decides nothing about others. */
+  isAlone(member: SimMember): boolean {
+    this.#look();
+    return ![...this.#parts].some(([other]) => other !== member && this.connected(member, other));
   }
 
   /** How many parts the live members' links leave. */
@@ -80,7 +84,7 @@ export class Weather implements Observer {
     const before = this.#parts;
     this.#parts = new Map();
     for (const start of this.#world.members) {
-      if (start.alive && !this.#parts.has(start)) this.#spread(start, before);
+      if (takesPart(start) && !this.#parts.has(start)) this.#spread(start, before);
     }
   }
 
@@ -94,11 +98,17 @@ export class Weather implements Observer {
     };
     enter(start);
     for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
-      for (const { to } of member.links.values()) {
-        if (!to.alive || this.#parts.has(to)) continue;
+      for (const { to, other } of member.links.values()) {
+        // A link is one while both ends have it.
+        if (!takesPart(to) || this.#parts.has(to) || !to.links.has(other.id)) continue;
         enter(to);
         stack.push(to);
       }
     }
   }
+}
+
+/** It is there, awake, and can talk. */
+export function takesPart(member: SimMember): boolean {
+  return member.alive && !member.paused && !member.deaf && !member.mute;
 }

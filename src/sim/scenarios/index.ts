@@ -37,9 +37,13 @@ export interface Result {
   readonly figures: Figures;
 }
 
+const LAST_NEWS_MS = 5_000;
+
 export function runScenario(scenario: Scenario, settings: Settings): Result {
   const trial = new Trial(settings);
   const figures = scenario.run(trial);
+  // News that are just under way are no disagreement.
+  trial.world.runUntil(() => trial.allEqual(), LAST_NEWS_MS);
   const violations = trial.oracles.quiet();
   const { members, loss, seed } = settings;
   const { now, traceHash } = trial.world;

@@ -88,8 +88,9 @@ export class Trial {
       const stack = [start];
       seen.add(start);
       for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
-        for (const { to } of member.links.values()) {
-          if (seen.has(to) || !this.world.network.reaches(member, to)) continue;
+        for (const { to, other } of member.links.values()) {
+          if (seen.has(to) || !to.links.has(other.id)) continue;
+          if (!this.world.network.reaches(member, to)) continue;
           seen.add(to);
           stack.push(to);
         }
