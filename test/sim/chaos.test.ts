@@ -1,21 +1,13 @@
-import process from "node:process";
 import { expect, test } from "vitest";
-import { Chaos } from "./chaos.ts";
+import { runChaos, seeds } from "./chaos-support.ts";
 
-const replayed = process.env["CHAOS_SEED"];
-const seeds =
-  replayed === undefined ? Array.from({ length: 60 }, (_, seed) => seed) : [Number(replayed)];
-
-test.each(seeds)("after a mixed schedule of faults all agree again, seed %i", (seed) => {
-  expect(new Chaos(seed).run(25), `CHAOS_SEED=${seed} replays this`).toEqual([]);
+test.each(seeds(0, 120))("all oracles hold among up to 8 members, seed %i", (seed) => {
+  const { violations, replay } = runChaos(seed, 8, 30);
+  expect(violations, replay).toEqual([]);
 });
 
 test("the same seed gives the same run", () => {
-  const hashOf = (seed: number): string => {
-    const chaos = new Chaos(seed);
-    chaos.run(10);
-    return chaos.world.traceHash;
-  };
-  expect(hashOf(3)).toBe(hashOf(3));
-  expect(hashOf(3)).not.toBe(hashOf(4));
+  const { traceHash } = runChaos(3, 8, 20);
+  expect(runChaos(3, 8, 20).traceHash).toBe(traceHash);
+  expect(runChaos(4, 8, 20).traceHash).not.toBe(traceHash);
 });

@@ -59,6 +59,7 @@ test("row 55: every scenario of the issue is there", () => {
   const names = SCENARIOS.map(({ name }) => name).sort();
   expect(names).toEqual([
     "broadcast",
+    "chaos",
     "churn",
     "crash",
     "hidden-tabs",

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { MeshEvent } from "../../src/core/machine.ts";
 import { type NetworkOptions, type SimMember, World } from "../../src/sim/index.ts";
-import { stateOf } from "./chaos.ts";
 
 const SEEDS = [1, 2, 3, 4, 5];
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (value: Uint8Array): string => new TextDecoder().decode(value);
+
+const stateOf = (member: SimMember, other: SimMember): string | undefined =>
+  member.core.members().find(({ id }) => id === other.config.id)?.state;
 
 type Heard = Extract<MeshEvent, { type: "heard" }>;
 const heardBy = (member: SimMember): Heard[] =>
