@@ -9,7 +9,7 @@ import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
 import { type ByeReason, LinkTable } from "./links/link-table.ts";
-import type { Effect, MemberId, MeshEvent } from "./machine.ts";
+import type { Effect, Lane, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
 import {
   type Change,
@@ -99,7 +99,7 @@ export class Composition {
   #compare(peer: MemberId): void {
     this.#sendBaselines(peer);
     this.membership.repair.compare(peer, this.now);
-    this.state.sendDigest(peer, true);
+    this.state.compare(peer);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {
@@ -130,6 +130,8 @@ export class Composition {
         return this.membership.repair.onParts(from, message.hashes, now);
       case "stateDigest":
         return this.state.onDigest(from, message, now);
+      case "stateParts":
+        return this.state.onParts(from, message.hashes, now);
       case "stateWant":
         return this.state.onWant(from, message);
       case "stateDelta":
@@ -367,7 +369,9 @@ export class Composition {
         const member = table.get(owner);
         return member !== undefined && isPresent(member) ? member.record.generation : undefined;
       },
-      flood: (to, delta) => this.#flood(to, delta),
+      now: () => this.now,
+      isFullMesh: () => this.links.count >= table.liveCount - 1,
+      flood: (to, delta, surely) => this.#flood(to, delta, surely ? "reliable" : "datagram"),
       wake: (to) => this.links.wake(to),
       tell: (to, message) => this.links.send(to, message),
       bringsBulk: (from) => this.links.bringsBulk(from),
@@ -400,9 +404,9 @@ export class Composition {
   }
 
   /** Encodes once for all; gives the neighbours whose link is full. */
-  #flood(to: readonly MemberId[], message: Message): MemberId[] {
+  #flood(to: readonly MemberId[], message: Message, lane: Lane): MemberId[] {
     const encoded = this.links.encode(message);
-    return to.filter((peer) => !this.links.sendEager(peer, encoded));
+    return to.filter((peer) => !this.links.sendEager(peer, encoded, lane));
   }
 
   /** Neighbours that are served side by side get the same deltas: each is encoded once. */

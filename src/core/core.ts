@@ -102,7 +102,7 @@ export class Core implements Machine {
     const now = this.#layers.now;
     switch (input.type) {
       case "packet":
-        return this.#layers.links.packet(input.link, input.bytes, now);
+        return this.#layers.links.packet(input.link, input.bytes, now, input.lane);
       case "linkUp":
         if (input.attempt !== undefined) this.#layers.linking.onLinked(input.attempt, now);
         return this.#layers.links.open(input.link, input.transport, now);
@@ -183,7 +183,7 @@ export class Core implements Machine {
       case "missing":
         return this.#layers.broadcast.onMissingDeadline(subject, now);
       case "state-compare":
-        return this.#layers.state.sendDigest(subject, true);
+        return this.#layers.state.compare(subject);
       case "state-news":
         return this.#layers.state.onNewsDeadline(subject);
       case "state-fetch":

@@ -126,7 +126,14 @@ describe("a member that sends garbage", () => {
       { type: "memberDigest", count: 1, parts: [0], entries: [], answer: true },
       { type: "memberParts", hashes: [1, 2, 3, 4] },
       { type: "memberDelta", updates: [], more: true },
-      { type: "stateDigest", entries: [{ owner: to, generation: 1, maxVersion: 9 }], answer: true },
+      {
+        type: "stateDigest",
+        entries: [{ owner: to, generation: 1, maxVersion: 9 }],
+        count: 1,
+        parts: [0],
+        answer: true,
+      },
+      { type: "stateParts", hashes: [1, 2] },
       { type: "stateWant", entries: [{ owner: to, generation: 1, maxVersion: 9 }] },
       {
         type: "stateDelta",

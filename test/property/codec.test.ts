@@ -137,8 +137,11 @@ const messages = {
   memberParts: typed("memberParts", { hashes: many(fc.nat({ max: 0xffffffff })) }),
   stateDigest: typed("stateDigest", {
     entries: many(fc.record({ owner: id, generation: number, maxVersion: number })),
+    count: number,
+    parts: many(number),
     answer: fc.boolean(),
   }),
+  stateParts: typed("stateParts", { hashes: many(fc.integer({ min: 0, max: 2 ** 32 - 1 })) }),
   stateDelta: typed("stateDelta", {
     owner: id,
     generation: number,

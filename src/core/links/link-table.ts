@@ -246,11 +246,11 @@ export class LinkTable {
    * Something small of the bulk class, past all that waits. False when there is no link or it is full of bulk: then
    * nothing was sent.
    */
-  sendEager(peer: MemberId, encoded: Uint8Array): boolean {
+  sendEager(peer: MemberId, encoded: Uint8Array, lane: Lane): boolean {
     const link = this.linkTo(peer);
     if (link === undefined || !this.#hasRoom(link)) return false;
-    link.bulkSentBytes += encoded.length;
-    this.#transmit(link, "reliable", encoded);
+    if (lane === "reliable") link.bulkSentBytes += encoded.length;
+    this.#transmit(link, lane, encoded);
     return true;
   }
 
@@ -286,13 +286,14 @@ export class LinkTable {
     this.#pump(link);
   }
 
-  packet(id: LinkId, bytes: Uint8Array, now: number): void {
+  packet(id: LinkId, bytes: Uint8Array, now: number, lane: Lane = "reliable"): void {
     const link = this.#links.get(id);
     if (link === undefined) return;
     link.receivedBytes += bytes.length;
     const decoded = this.#codec.decode(bytes);
     if (!decoded.ok) return this.#refuse(link, decoded.reason);
-    if (BULK.has(decoded.message.type)) this.#acknowledge(link, bytes.length);
+    if (lane === "reliable" && BULK.has(decoded.message.type))
+      this.#acknowledge(link, bytes.length);
     this.#received(link, decoded.message, now);
   }
 
@@ -413,7 +414,6 @@ export class LinkTable {
       this.#transmit(link, "reliable", frame);
       if (!message.done) continue;
       link.fragmented++;
-      link.queuedBytes -= message.length;
       link.current = undefined;
       if (message.token !== undefined) this.#out.handedOver(message.token);
     }
@@ -425,16 +425,16 @@ export class LinkTable {
 
   /** What is queued and what is made take turns. */
   #nextOf(link: Link): Outgoing | undefined {
-    const queued = link.makesNext ? undefined : link.queue.shift();
-    const next = queued ?? this.#make(link) ?? link.queue.shift();
+    const made = link.makesNext ? this.#make(link) : undefined;
+    const queued = made === undefined ? link.queue.shift() : undefined;
     link.makesNext = queued !== undefined;
-    return next;
+    if (queued !== undefined) link.queuedBytes -= queued.length;
+    return made ?? queued ?? this.#make(link);
   }
 
   #make(link: Link): Outgoing | undefined {
     const encoded = link.peer === undefined ? undefined : this.#out.nextBulk(link.peer);
     if (encoded === undefined) return undefined;
-    link.queuedBytes += encoded.length;
     return new Outgoing(encoded, undefined);
   }
 

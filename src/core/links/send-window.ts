@@ -14,6 +14,8 @@ const GAIN = 1.25;
 /** A round may take so many times the shortest. */
 const SLACK = 2;
 const SHRINK = 0.8;
+/** No path is meant to carry more: 20 MB/s. So a short path keeps a small window, whatever was measured. */
+const BYTES_PER_MS = 20_000;
 
 export class SendWindow {
   readonly #config: Config;
@@ -42,15 +44,17 @@ export class SendWindow {
   onAcknowledged(total: number, now: number): void {
     if (this.#roundTotal === undefined || total < this.#roundTotal) return;
     this.#roundTotal = undefined;
-    const { windowBytes, windowBytesMax } = this.#config;
     const ms = Math.max(1, now - this.#roundAt);
     this.#shortestMs = Math.min(this.#shortestMs, ms);
     const rate = this.#bytes / ms;
     if (ms > SLACK * this.#shortestMs) {
-      this.#bytes = Math.max(windowBytes, this.#bytes * SHRINK);
+      this.#bytes *= SHRINK;
     } else if (rate > GAIN * this.#rate) {
       this.#rate = rate;
-      this.#bytes = Math.min(windowBytesMax, 2 * this.#bytes);
+      this.#bytes *= 2;
     }
+    const { windowBytes, windowBytesMax } = this.#config;
+    const most = Math.min(windowBytesMax, this.#shortestMs * BYTES_PER_MS);
+    this.#bytes = Math.max(windowBytes, Math.min(most, this.#bytes));
   }
 }

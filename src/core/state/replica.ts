@@ -22,6 +22,9 @@ const TOMBSTONES_MAX = 1_000;
 /** Bytes of one delta, about; a larger single value still goes. */
 const DELTA_BYTES = 65_536;
 
+/** A value of 256 bytes with a key of 256 and what they cost. */
+const SMALL_BYTES = 256 + 256 + 16;
+
 export type Shown = (key: string, value: Uint8Array | undefined) => void;
 
 export class Replica {
@@ -221,6 +224,11 @@ export class Replica {
       if (this.#tombstones <= TOMBSTONES_MAX / 2) return;
     }
   }
+}
+
+/** Small enough to flood at once: one value and its key. Source: design. */
+export function isSmall({ entries }: Pick<StateDelta, "entries">): boolean {
+  return entries.length === 1 && sizeOf(entries[0]) <= SMALL_BYTES;
 }
 
 export function sizeOf(entry: StateEntry | undefined): number {

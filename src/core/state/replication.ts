@@ -1,8 +1,8 @@
 /**
- * How state travels. What is small floods at once: from its owner to every neighbour, and on to those that the owner
- * does not reach itself. What is larger goes from the owner to its neighbours as their links have room, and is
- * announced beyond: who lacks it asks one of those that have it. Neighbours whose fingerprints differ exchange
- * digests, and each asks for what is newer there.
+ * How state travels. What is small floods at once, over every link and past all that waits: copies of it make up for
+ * those that are lost. What is larger goes from its owner to the neighbours as their links have room, and is announced
+ * beyond: who lacks it asks one of those that have it, and is then sent what follows. Neighbours whose fingerprints
+ * differ exchange digests (of the parts that differ, where owners are many), and each asks for what is newer there.
  *
  * Departures from scuttlebutt: the receiver asks (the paper's sender pushes into each gossip message), so the budget
  * of a delta is the window of the link it travels on, and nobody is sent what another is sending already.
@@ -10,16 +10,15 @@
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
+import { isPartCount } from "../lib/hash.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { MemberId } from "../machine.ts";
-import type { MessageOf, StateDigestEntry } from "../wire/messages.ts";
+import { DIGEST_MAX, type MessageOf, type StateDigestEntry } from "../wire/messages.ts";
 import { Fetching } from "./fetching.ts";
-import { type StateDelta, sizeOf } from "./replica.ts";
-import { Serving } from "./serving.ts";
+import { Pace } from "./pace.ts";
+import { isSmall, type StateDelta } from "./replica.ts";
+import { endsSession, Serving } from "./serving.ts";
 import { type StateChange, StateStore } from "./store.ts";
-
-/** What is at most this large floods at once. Source: design. Bytes. */
-const EAGER_BYTES = 256;
 
 /** Announcements to one neighbour are this far apart, and those between go together, ms. */
 const ANNOUNCE_MS = 50;
@@ -27,24 +26,40 @@ const ANNOUNCE_MS = 50;
 /** What is asked for is looked after this often, ms. */
 const FETCH_PERIOD_MS = 500;
 
-/** Neighbours that differ compare within this share of `repairPeriodMs`; periods between it while state is fetched. */
+/** Neighbours that differ compare within this share of `repairPeriodMs`, … */
 const COMPARE_SHARE = 0.3;
+/** … and wait for so many periods until the next time: while state is fetched, and while others write. */
 const BUSY_PERIODS = 5;
+/** Something was written within this time: a difference may be on its way, ms. */
+const QUIET_MS = 1_000;
 
-/** What one message lists. */
-const ENTRIES_MAX = 4_096;
+/** With more owners digests go in parts of about so many, and less often. Source: design. */
+const PARTED_COUNT = 200;
+const PART_SIZE = 32;
+const PARTED_PERIODS = 10;
+
+/** A neighbour is answered so often at the most, ms: an answer is much larger than its question. */
+const ANSWER_MS = 250;
+
+/** In a `stateWant`: I want no more of this. */
+const ENOUGH = Number.MAX_SAFE_INTEGER;
+
+type Told = MessageOf<"stateDigest"> | MessageOf<"stateParts"> | MessageOf<"stateWant">;
 
 export interface ReplicationOut {
+  now(): number;
   neighbours(): readonly MemberId[];
+  /** Everybody is linked with everybody. */
+  isFullMesh(): boolean;
   /** Whether `owner` announces a link with `neighbour`. */
   reaches(owner: MemberId, neighbour: MemberId): boolean;
   /** The generation of a live member, or undefined. */
   generationOf(owner: MemberId): number | undefined;
-  /** Sends something small to some neighbours at once; gives those whose link is full. */
-  flood(to: readonly MemberId[], delta: StateDelta): readonly MemberId[];
+  /** Sends something small to some neighbours at once, surely or on the lossy lane; gives those whose link is full. */
+  flood(to: readonly MemberId[], delta: StateDelta, surely: boolean): readonly MemberId[];
   /** There is something for this neighbour: `next` gives it when the link has room. */
   wake(to: MemberId): void;
-  tell(to: MemberId, message: MessageOf<"stateDigest"> | MessageOf<"stateWant">): void;
+  tell(to: MemberId, message: Told): void;
   /** Whether a neighbour is in the middle of sending something large. */
   bringsBulk(from: MemberId): boolean;
   changed(changes: readonly StateChange[]): void;
@@ -61,8 +76,10 @@ export class Replication {
   readonly #out: ReplicationOut;
   readonly #serving: Serving;
   readonly #fetching: Fetching;
+  readonly #pace = new Pace();
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
+  #newsAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
     this.store = new StateStore(config);
@@ -70,7 +87,7 @@ export class Replication {
     this.#rng = rng;
     this.#deadlines = deadlines;
     this.#out = out;
-    this.#serving = new Serving(config.id, this.store, (peer) => out.wake(peer));
+    this.#serving = new Serving(config.id, this.store, out);
     this.#fetching = new Fetching(config.id, this.store, {
       linked: (peer) => out.neighbours().includes(peer),
       generationOf: (owner) => out.generationOf(owner),
@@ -84,6 +101,7 @@ export class Replication {
     const delta = this.store.write(key, value);
     if (delta === "full") return this.#out.refused(key);
     if (delta === "unchanged") return;
+    this.#newsAt = this.#out.now();
     if (isSmall(delta)) this.#flood(delta, this.#out.neighbours());
     this.#serving.advanced(this.#config.id);
   }
@@ -98,7 +116,7 @@ export class Replication {
   onLinkUp(peer: MemberId, generation: number): void {
     const maxVersion = this.store.versionOf(peer, generation);
     this.#ask(peer, [{ owner: peer, generation, maxVersion }]);
-    this.sendDigest(peer, true);
+    this.compare(peer);
   }
 
   onLinkDown(peer: MemberId, now: number): void {
@@ -108,18 +126,33 @@ export class Replication {
     this.#fetching.removeNeighbour(peer, now);
   }
 
+  /** Tells a neighbour what is held here, to be told the same. */
+  compare(peer: MemberId): void {
+    const count = partCount(this.store.count);
+    if (count === 1) return this.#sendDigest(peer, 1, [0], true);
+    this.#out.tell(peer, { type: "stateParts", hashes: this.store.hash.parts(count) });
+  }
+
+  onParts(from: MemberId, hashes: readonly number[], now: number): void {
+    if (!isPartCount(hashes.length) || !this.#mayAnswer(from, now)) return;
+    const own = this.store.hash.parts(hashes.length);
+    const parts = own.flatMap((hash, part) => (hash === hashes[part] ? [] : [part]));
+    if (parts.length > 0) this.#sendDigest(from, hashes.length, parts, true);
+  }
+
   onDigest(from: MemberId, digest: MessageOf<"stateDigest">, now: number): void {
-    if (digest.answer) {
+    const { entries, count, parts, answer } = digest;
+    if (answer && isPartCount(count) && this.#mayAnswer(from, now)) {
       this.#deadlines.clear(`state-compare:${from}`);
-      this.sendDigest(from, false);
+      this.#sendDigest(from, count, parts, false);
     }
-    this.#serving.onHeld(from, digest.entries);
-    this.#fetching.onHeld(from, digest.entries, now);
+    this.#serving.onHeld(from, entries);
+    this.#fetching.onHeld(from, entries, now);
     this.#watch(now);
   }
 
   onWant(from: MemberId, want: MessageOf<"stateWant">): void {
-    this.#serving.onWant(from, want.entries);
+    if (this.#serving.onWant(from, want.entries)) this.#pace.ease(this.#out.now());
   }
 
   onDelta(from: MemberId, delta: StateDelta, now: number): void {
@@ -129,29 +162,29 @@ export class Replication {
     const changes = this.store.apply(delta);
     const version = this.store.versionOf(owner, generation);
     if (changes !== undefined) {
+      this.#newsAt = now;
       this.#out.changed(changes);
-      const beyond = this.#beyond(owner, from);
-      const left = isSmall(delta) ? this.#flood(delta, beyond) : beyond;
+      const beyond = this.#out.neighbours().filter((peer) => peer !== from && peer !== owner);
+      const left = isSmall(delta) ? this.#flood(delta, this.#beyond(owner, beyond)) : beyond;
       if (version > held) this.#announce(owner, version, left, now);
+      this.#fetching.onProgress(owner, from, delta.to < delta.last, now);
+      this.#serving.advanced(owner);
+    } else if (!isSmall(delta) && this.#fetching.isNeedless(owner, from)) {
+      this.#ask(from, [{ owner, generation, maxVersion: ENOUGH }]);
     }
-    this.#fetching.onProgress(owner, from, delta.to < delta.last, now);
-    this.#serving.advanced(owner);
-  }
-
-  /** @param answer whether the other end is to send its own digest back */
-  sendDigest(to: MemberId, answer: boolean): void {
-    const entries = this.store.digest().slice(0, ENTRIES_MAX);
-    this.#tell(to, entries, answer);
+    if (endsSession(delta)) this.#fetching.onEnd(owner, from);
   }
 
   /**
-   * A neighbour's fingerprint is another than ours: digests are exchanged, once a period at the most, and not with
-   * all neighbours at the same time. While what is missing here is on its way, a difference says little.
+   * A neighbour's fingerprint is another than ours: they compare, but not all at the same time, and seldom while
+   * what is missing here is on its way, or may be, for then a difference says little.
    */
   onDiffers(peer: MemberId, now: number): void {
     const key = `state-differs:${peer}`;
     if (this.#deadlines.has(key)) return;
-    const periods = this.#fetching.isIdle ? 1 : BUSY_PERIODS;
+    const isQuiet = this.#fetching.isIdle && now - this.#newsAt >= QUIET_MS;
+    const busyPeriods = this.store.count > PARTED_COUNT ? PARTED_PERIODS : BUSY_PERIODS;
+    const periods = isQuiet ? 1 : busyPeriods;
     this.#deadlines.set(key, now + periods * this.#config.repairPeriodMs);
     const jitterMs = COMPARE_SHARE * this.#rng.float() * this.#config.repairPeriodMs;
     this.#deadlines.ensure(`state-compare:${peer}`, now + jitterMs);
@@ -177,17 +210,7 @@ export class Replication {
     const owners = this.#news.get(peer);
     this.#news.delete(peer);
     const entries = [...(owners ?? [])].flatMap((owner) => this.store.entryOf(owner) ?? []);
-    if (entries.length > 0) this.#tell(peer, entries, false);
-  }
-
-  #tell(peer: MemberId, entries: readonly StateDigestEntry[], answer: boolean): void {
-    this.stats.digests++;
-    this.#out.tell(peer, { type: "stateDigest", entries, answer });
-  }
-
-  #ask(peer: MemberId, entries: readonly StateDigestEntry[]): void {
-    this.stats.wants++;
-    this.#out.tell(peer, { type: "stateWant", entries });
+    if (entries.length > 0) this.#tell(peer, entries, 1, [], false);
   }
 
   onFetchDeadline(now: number): void {
@@ -204,35 +227,70 @@ export class Replication {
     this.#fetching.forget(owner);
   }
 
-  /** The neighbours that what we heard of `owner` is passed on to. */
-  #beyond(owner: MemberId, from: MemberId): MemberId[] {
-    return this.#out
-      .neighbours()
-      .filter((peer) => peer !== from && peer !== owner && !this.#out.reaches(owner, peer));
+  #mayAnswer(peer: MemberId, now: number): boolean {
+    const key = `state-answered:${peer}`;
+    if (this.#deadlines.has(key)) return false;
+    this.#deadlines.set(key, now + ANSWER_MS);
+    return true;
   }
 
-  /** Gives those whose link is full. */
+  #sendDigest(to: MemberId, count: number, parts: readonly number[], answer: boolean): void {
+    const entries = this.store.digest(count, new Set(parts)).slice(0, DIGEST_MAX);
+    this.#tell(to, entries, count, parts, answer);
+  }
+
+  #tell(
+    to: MemberId,
+    entries: readonly StateDigestEntry[],
+    count: number,
+    parts: readonly number[],
+    answer: boolean,
+  ): void {
+    this.stats.digests++;
+    this.#out.tell(to, { type: "stateDigest", entries, count, parts, answer });
+  }
+
+  #ask(peer: MemberId, entries: readonly StateDigestEntry[]): void {
+    this.stats.wants++;
+    for (let i = 0; i < entries.length; i += DIGEST_MAX) {
+      this.#out.tell(peer, { type: "stateWant", entries: entries.slice(i, i + DIGEST_MAX) });
+    }
+  }
+
+  /** Where everybody is linked with everybody, its owner alone floods; else copies make up for what is lost. */
+  #beyond(owner: MemberId, peers: readonly MemberId[]): readonly MemberId[] {
+    if (!this.#out.isFullMesh()) return peers;
+    return peers.filter((peer) => !this.#out.reaches(owner, peer));
+  }
+
+  /** Gives those that it does not go to. */
   #flood(delta: StateDelta, to: readonly MemberId[]): readonly MemberId[] {
-    if (to.length === 0) return to;
-    const refused = this.#out.flood(to, delta);
+    const now = this.#out.now();
+    if (to.length === 0 || !this.#pace.take(now)) return to;
+    const refused = this.#out.flood(to, delta, this.#out.isFullMesh());
+    if (refused.length > 0) this.#pace.ease(now);
     this.stats.floods += to.length - refused.length;
     for (const peer of to) if (!refused.includes(peer)) this.#serving.passed(peer, delta);
     return refused;
   }
 
-  /** Says soon that we hold `owner` up to `version`, to those that did not say so themselves. */
+  /** Says soon that we hold `owner` up to `version`, to those that neither said so nor are sent it. */
   #announce(owner: MemberId, version: number, to: readonly MemberId[], now: number): void {
     const holders = this.#fetching.holders(owner, version);
     for (const peer of to) {
-      if (holders.includes(peer)) continue;
+      if (holders.includes(peer) || this.#out.reaches(owner, peer)) continue;
+      if (this.#serving.isServed(peer, owner)) continue;
       const news = this.#news.get(peer) ?? new Set<MemberId>();
       this.#news.set(peer, news);
-      if (news.size < ENTRIES_MAX) news.add(owner);
+      if (news.size < DIGEST_MAX) news.add(owner);
       this.#deadlines.ensure(`state-news:${peer}`, now + ANNOUNCE_MS);
     }
   }
 }
 
-function isSmall({ entries }: StateDelta): boolean {
-  return entries.length === 1 && sizeOf(entries[0]) <= EAGER_BYTES + 16;
+/** Into how many parts so many owners are cut. */
+function partCount(owners: number): number {
+  let count = 1;
+  while (owners > PARTED_COUNT && count * PART_SIZE < owners && isPartCount(2 * count)) count *= 2;
+  return count;
 }

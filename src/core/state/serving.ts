@@ -1,50 +1,85 @@
 /**
  * The sending side of repair: what each neighbour has asked for, and where it stands. A delta is made only when its
- * link has room for it, so what is set ten times meanwhile travels once; owners come in depth order (scuttlebutt,
- * section 3.2: whose backlog is longest goes first). Our own state is what every neighbour asks for as its link
- * opens: it is served without an end.
+ * link has room for it, so what is set ten times meanwhile travels once. Owners come in depth order (scuttlebutt,
+ * section 3.2: whose backlog is longest goes first), but for those that have waited for long.
+ *
+ * Who asked goes on being served for a while, so what an owner writes next follows at once, along a tree of those
+ * that asked each other. Our own state is what every neighbour asks for as its link opens: it is served without end.
  */
 
 import type { MemberId } from "../machine.ts";
 import type { StateDigestEntry } from "../wire/messages.ts";
-import type { StateDelta } from "./replica.ts";
+import { isSmall, type StateDelta } from "./replica.ts";
 import type { StateStore } from "./store.ts";
+
+/** Nobody that waits for longer comes behind a longer backlog, ms. Guess, unmeasured. */
+const WAIT_MS_MAX = 250;
+
+/** The first so many that wait are looked at. */
+const LOOKED_AT_MAX = 64;
+
+/** So long after its last delta a session ends. Who asked counts on it for less (`fetching.ts`), ms. */
+const IDLE_MS = 10_000;
 
 interface Session {
   /** The neighbour holds everything up to here, or it is on its way. */
   at: number;
   /** It was told what holds of what it has. */
   told: boolean;
+  /** Since when there is more for it, ms. */
+  waitsSince: number;
+  usedAt: number;
+}
+
+interface Neighbour {
+  readonly sessions: Map<MemberId, Session>;
+  /** Owners of which there is more for it; who waits longest comes first. */
+  readonly waiting: Set<MemberId>;
+}
+
+export interface ServingOut {
+  now(): number;
+  /** There is something for this neighbour. */
+  wake(peer: MemberId): void;
 }
 
 export class Serving {
   readonly #own: MemberId;
   readonly #store: StateStore;
-  readonly #sessions = new Map<MemberId, Map<MemberId, Session>>();
-  /** There is something for this neighbour. */
-  readonly #wake: (peer: MemberId) => void;
+  readonly #out: ServingOut;
+  readonly #neighbours = new Map<MemberId, Neighbour>();
 
-  constructor(own: MemberId, store: StateStore, wake: (peer: MemberId) => void) {
+  constructor(own: MemberId, store: StateStore, out: ServingOut) {
     this.#own = own;
     this.#store = store;
-    this.#wake = wake;
+    this.#out = out;
   }
 
-  onWant(peer: MemberId, entries: readonly StateDigestEntry[]): void {
-    const sessions = this.#sessions.get(peer) ?? new Map<MemberId, Session>();
-    this.#sessions.set(peer, sessions);
+  /** Gives whether something of ours had been sent, as far as we knew, and is asked for again. */
+  onWant(peer: MemberId, entries: readonly StateDigestEntry[]): boolean {
+    const now = this.#out.now();
+    const { sessions, waiting } = this.#neighbour(peer);
+    let wasMissed = false;
     for (const { owner, generation, maxVersion } of entries) {
-      if (owner !== this.#own && this.#store.entryOf(owner)?.generation !== generation) continue;
-      const at = this.#store.isOf(owner, generation) ? maxVersion : 0;
-      sessions.set(owner, { at, told: false });
+      const isOwn = owner === this.#own;
+      const isOf = this.#store.isOf(owner, generation);
+      if (!isOf && !isOwn) continue;
+      const at = isOf ? maxVersion : 0;
+      wasMissed ||= isOwn && (sessions.get(owner)?.at ?? 0) > at;
+      sessions.delete(owner);
+      waiting.delete(owner);
+      if (!isOwn && at > this.#store.versionOf(owner, generation)) continue;
+      sessions.set(owner, { at, told: false, waitsSince: now, usedAt: now });
+      waiting.add(owner);
     }
-    this.#wake(peer);
+    this.#out.wake(peer);
+    return wasMissed;
   }
 
   /** The neighbour holds these: it need not be sent them. */
   onHeld(peer: MemberId, entries: readonly StateDigestEntry[]): void {
     for (const { owner, generation, maxVersion } of entries) {
-      const session = this.#sessions.get(peer)?.get(owner);
+      const session = this.#neighbours.get(peer)?.sessions.get(owner);
       if (session === undefined || !this.#store.isOf(owner, generation)) continue;
       session.at = Math.max(session.at, maxVersion);
     }
@@ -52,50 +87,101 @@ export class Serving {
 
   /** There is more of `owner` than before. */
   advanced(owner: MemberId): void {
-    for (const [peer, sessions] of this.#sessions) if (sessions.has(owner)) this.#wake(peer);
+    const now = this.#out.now();
+    for (const [peer, { sessions, waiting }] of this.#neighbours) {
+      const session = sessions.get(owner);
+      if (session === undefined || !this.#store.serves(owner, session.at)) continue;
+      if (!waiting.has(owner)) session.waitsSince = now;
+      waiting.add(owner);
+      this.#out.wake(peer);
+    }
+  }
+
+  /** Whether `peer` is being sent what `owner` writes. */
+  isServed(peer: MemberId, owner: MemberId): boolean {
+    const session = this.#neighbours.get(peer)?.sessions.get(owner);
+    if (session === undefined) return false;
+    const isIdle = owner !== this.#own && this.#out.now() - session.usedAt > IDLE_MS;
+    if (isIdle) this.#neighbours.get(peer)?.sessions.delete(owner);
+    return !isIdle;
   }
 
   /** A delta has gone to `peer` by itself. */
   passed(peer: MemberId, { owner, from, to }: StateDelta): void {
-    const session = this.#sessions.get(peer)?.get(owner);
+    const session = this.#neighbours.get(peer)?.sessions.get(owner);
     if (session !== undefined && session.at >= from) session.at = Math.max(session.at, to);
   }
 
   /** Our generation is another: everything is to be told again. */
   restart(): void {
-    for (const sessions of this.#sessions.values()) {
-      if (sessions.has(this.#own)) sessions.set(this.#own, { at: 0, told: false });
+    for (const { sessions } of this.#neighbours.values()) {
+      const session = sessions.get(this.#own);
+      if (session !== undefined) session.at = 0;
     }
     this.advanced(this.#own);
   }
 
   /** What is next for `peer`, whose link has room. */
   next(peer: MemberId): StateDelta | undefined {
-    let deepest: MemberId | undefined;
-    let depth = 0;
-    const sessions = this.#sessions.get(peer);
-    for (const [owner, { at }] of sessions ?? []) {
-      if (!this.#store.serves(owner, at)) continue;
-      const behind = (this.#store.entryOf(owner)?.maxVersion ?? 0) - at;
-      if (behind > depth) {
-        deepest = owner;
-        depth = behind;
-      }
-    }
-    const session = deepest === undefined ? undefined : sessions?.get(deepest);
-    if (deepest === undefined || session === undefined) return undefined;
-    const delta = this.#store.deltaFrom(deepest, session.at, session.told);
+    const now = this.#out.now();
+    const { sessions, waiting } = this.#neighbour(peer);
+    const chosen = this.#deepest(sessions, waiting, now);
+    if (chosen === undefined) return undefined;
+    const [owner, session] = chosen;
+    const delta = this.#store.deltaFrom(owner, session.at, session.told);
     session.at = delta.to;
     session.told = true;
-    if (delta.to >= delta.last && deepest !== this.#own) sessions?.delete(deepest);
+    session.usedAt = now;
+    session.waitsSince = now;
+    waiting.delete(owner);
+    if (delta.to < delta.last) waiting.add(owner);
+    else if (owner !== this.#own && endsSession(delta)) sessions.delete(owner);
     return delta;
   }
 
+  #deepest(
+    sessions: Map<MemberId, Session>,
+    waiting: Set<MemberId>,
+    now: number,
+  ): [MemberId, Session] | undefined {
+    let chosen: [MemberId, Session] | undefined;
+    let most = 0;
+    let count = 0;
+    for (const owner of waiting) {
+      const session = sessions.get(owner);
+      if (session === undefined || !this.#store.serves(owner, session.at)) {
+        waiting.delete(owner);
+        continue;
+      }
+      const depth = this.#store.versionOf(owner) - session.at;
+      if (depth > most) {
+        most = depth;
+        chosen = [owner, session];
+      }
+      if (now - session.waitsSince > WAIT_MS_MAX) return [owner, session];
+      if (++count >= LOOKED_AT_MAX) break;
+    }
+    return chosen;
+  }
+
   removeNeighbour(peer: MemberId): void {
-    this.#sessions.delete(peer);
+    this.#neighbours.delete(peer);
   }
 
   forget(owner: MemberId): void {
-    for (const sessions of this.#sessions.values()) sessions.delete(owner);
+    for (const { sessions } of this.#neighbours.values()) sessions.delete(owner);
   }
+
+  #neighbour(peer: MemberId): Neighbour {
+    const known = this.#neighbours.get(peer);
+    if (known !== undefined) return known;
+    const neighbour: Neighbour = { sessions: new Map(), waiting: new Set() };
+    this.#neighbours.set(peer, neighbour);
+    return neighbour;
+  }
+}
+
+/** After the last delta that floods anyway, or that was all there is of an owner, both ends take no more for granted. */
+export function endsSession(delta: StateDelta): boolean {
+  return delta.to >= delta.last && (isSmall(delta) || delta.from === 0);
 }

@@ -5,10 +5,12 @@
  */
 
 import type { Config } from "../config.ts";
-import { SetHash } from "../lib/hash.ts";
+import { partOf, SetHash } from "../lib/hash.ts";
 import type { MemberId } from "../machine.ts";
 import type { StateDigestEntry } from "../wire/messages.ts";
 import { Replica, type StateDelta, type StatePart } from "./replica.ts";
+
+const ALL: ReadonlySet<number> = new Set([0]);
 
 export interface StateChange {
   readonly owner: MemberId;
@@ -103,10 +105,11 @@ export class StateStore {
     return this.#replicas.get(id);
   }
 
-  /** How far the state of this life of `id` is complete here. */
-  versionOf(id: MemberId, generation: number): number {
+  /** How far the state of `id`, of this life or any, is complete here. */
+  versionOf(id: MemberId, generation?: number): number {
     const replica = this.#replicas.get(id);
-    return replica?.generation === generation ? replica.maxVersion : 0;
+    const isOf = generation === undefined || replica?.generation === generation;
+    return isOf ? (replica?.maxVersion ?? 0) : 0;
   }
 
   /** Whether what is held of `id`, if anything, is of this life. */
@@ -121,8 +124,17 @@ export class StateStore {
     return { owner, generation: replica.generation, maxVersion: replica.maxVersion };
   }
 
-  digest(): StateDigestEntry[] {
-    return [...this.#replicas.keys()].flatMap((owner) => this.entryOf(owner) ?? []);
+  /** Owners that something is held of. */
+  get count(): number {
+    return this.#replicas.size;
+  }
+
+  /** What is held of the owners in some parts of `count`. */
+  digest(count = 1, parts: ReadonlySet<number> = ALL): StateDigestEntry[] {
+    const owners = [...this.#replicas.keys()].filter(
+      (owner) => count === 1 || parts.has(partOf(owner, count)),
+    );
+    return owners.flatMap((owner) => this.entryOf(owner) ?? []);
   }
 
   /** Whether there is anything to serve of `owner` beyond `from`. */

@@ -197,7 +197,13 @@ const messages = {
     answer: boolean,
   }),
   /** How far the sender holds some owners' states. Answered by `stateWant` for what is newer there. */
-  stateDigest: struct({ entries: list(stateDigestEntry, DIGEST_MAX), answer: boolean }),
+  stateDigest: struct({
+    entries: list(stateDigestEntry, DIGEST_MAX),
+    /** It is all that the sender holds in these parts of `count`: what the other end holds in them is wanted back. */
+    count: varint,
+    parts: list(varint, PARTS_MAX),
+    answer: boolean,
+  }),
   /** An owner's changes in (from, to], ascending; more follows up to `last`. */
   stateDelta: struct({
     owner: id,
@@ -249,12 +255,17 @@ const messages = {
   baselines: struct({ ids: list(payloadId, DIGEST_MAX) }),
   /** How many bytes of bulk frames the sender has received on this link since it opened. */
   credit: struct({ total: varint }),
-  /** Send me what is newer than these versions, and whatever follows while you send. Answered by `stateDelta`s. */
+  /**
+   * Send me what is newer than these versions, and whatever follows for a while. Answered by `stateDelta`s; a version
+   * that lies beyond what is held ends it.
+   */
   stateWant: struct({ entries: list(stateDigestEntry, DIGEST_MAX) }),
   /** A hash for each part of the sender's table of members. Answered by `memberDigest` of those that differ. */
   memberParts: struct({ hashes: list(uint32, PARTS_MAX) }),
   /** What the sender of a digest does not know. `more`: another one follows. */
   memberDelta: struct({ updates: list(update, UPDATES_MAX), more: boolean }),
+  /** A hash for each part of the sender's owners. Answered by `stateDigest` of those that differ. */
+  stateParts: struct({ hashes: list(uint32, PARTS_MAX) }),
 } as const;
 
 export const message = union(messages);

@@ -86,8 +86,8 @@ describe("bulk", () => {
 
   test("what is small passes all that waits, while the window is not full", () => {
     for (let i = 0; i < 2; i++) bench.table.sendBulk(HIGH, bulk(16_000));
-    expect(bench.table.sendEager(HIGH, bulk(768))).toBe(true);
-    expect(bench.table.sendEager(HIGH, bulk(100))).toBe(false);
+    expect(bench.table.sendEager(HIGH, bulk(768), "reliable")).toBe(true);
+    expect(bench.table.sendEager(HIGH, bulk(100), "reliable")).toBe(false);
     expect(bench.types(1).length).toBe(3);
   });
 

@@ -74,6 +74,8 @@ describe("limits: at one it arrives, above it is malformed", () => {
       (n) => ({
         type: "stateDigest",
         entries: times(n, { owner: ID, generation: 1, maxVersion: 1 }),
+        count: 1,
+        parts: [0],
         answer: true,
       }),
     ],
