@@ -231,7 +231,7 @@ export function isSmall({ entries }: Pick<StateDelta, "entries">): boolean {
   return entries.length === 1 && sizeOf(entries[0]) <= SMALL_BYTES;
 }
 
-export function sizeOf(entry: StateEntry | undefined): number {
+function sizeOf(entry: StateEntry | undefined): number {
   if (entry === undefined) return 0;
   return encodeUtf8(entry.key).length + (entry.value?.length ?? 0) + 16;
 }
