@@ -255,7 +255,11 @@ export class Failures {
     if (!isLive(member) || this.#suspicions.has(id)) return true;
     if (this.#detector.health(id) !== undefined) return true;
     if (this.#reach.isCut(id, now)) return false;
-    return neighbours.some((neighbour) => this.#table.isLive(neighbour));
+    // Both must say so: who has dropped its link with a dead member still stands in that one's last word.
+    return neighbours.some((neighbour) => {
+      const observer = this.#table.get(neighbour);
+      return observer?.state === "alive" && observer.record.neighbours.includes(id);
+    });
   }
 
   #accuse(peer: MemberId, accusation: Accusation, now: number): void {
