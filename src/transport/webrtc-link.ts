@@ -27,9 +27,13 @@ const CHANNEL_BYTES_MAX = 262_144;
 const CHANNEL_BYTES_LOW = 131_072;
 /** A datagram that would wait behind more than this is dropped: it would come too late to mean anything. */
 const DATAGRAM_CHANNEL_BYTES_MAX = 65_536;
-/** What a closing link still hands over at most, and how long it then waits for the other end to have it. */
+/**
+ * What a closing link still hands over at most, and how long it then waits for the other end to have it and to close.
+ * Patiently: sending into a channel that is being closed from afar can crash WebRTC in Node, and who is busy may not
+ * have read yet that it is to send no more.
+ */
 const FLUSH_BYTES_MAX = 1_048_576;
-const FLUSH_MS = 1_000;
+const FLUSH_MS = 10_000;
 
 /**
  * Ends the reliable lane, for chunks are never empty. The other end closes when it has come this far. Closing

@@ -1,28 +1,40 @@
-/** Runs as a process of its own: a member that its parent drives by messages. */
+/** Runs as a process of its own: members that its parent drives by messages, each by its number. */
 import process from "node:process";
 import { join, webrtcTransport } from "../../src/index.node.ts";
 import { loadWrtc } from "../../src/transport/wrtc.node.ts";
 import { Member } from "./member.ts";
 
-const member = new Member(join, async () => {
-  const { wrtc } = await loadWrtc();
-  return webrtcTransport(wrtc === undefined ? {} : { wrtc });
-});
+const members = new Map<number, Member>();
 
-process.on("message", async ({ call, method, args }: Call) => {
+function memberOf(number: number): Member {
+  const known = members.get(number);
+  if (known !== undefined) return known;
+  const member = new Member(join, async () => {
+    const { wrtc } = await loadWrtc();
+    return webrtcTransport(wrtc === undefined ? {} : { wrtc });
+  });
+  members.set(number, member);
+  return member;
+}
+
+process.on("message", async ({ call, member, method, args }: Call) => {
   try {
-    const result = await Reflect.apply(member[method], member, args);
+    const one = memberOf(member);
+    const result = await Reflect.apply(one[method], one, args);
     process.send?.({ call, result });
   } catch (error) {
     process.send?.({ call, error: error instanceof Error ? error.message : String(error) });
   }
 });
 // Its parent is gone or lets it go: what is left to do is to end.
-process.on("disconnect", () => void member.leave());
+process.on("disconnect", () => {
+  for (const member of members.values()) void member.leave();
+});
 process.send?.({ call: 0 });
 
 interface Call {
   readonly call: number;
+  readonly member: number;
   readonly method: keyof Member;
   readonly args: never[];
 }

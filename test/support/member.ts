@@ -249,6 +249,26 @@ export class Member {
     );
   }
 
+  /** Resolves with how many links it has once these are at most so many. */
+  async untilLinksAtMost(most: number, ms?: number): Promise<number> {
+    const count = (mesh: Mesh): number => mesh.health.linkCount;
+    const holds = (mesh: Mesh): boolean => count(mesh) > 0 && count(mesh) <= most;
+    await this.#until(`at most ${most} links`, ms, holds, () => count(this.#running()));
+    return count(this.#running());
+  }
+
+  /** Resolves when each of these is in this state. */
+  async untilAll(ids: readonly string[], state: PeerState, ms?: number): Promise<void> {
+    const missing = ({ peers }: Mesh): number =>
+      ids.filter((id) => peers.get(id)?.state !== state).length;
+    await this.#until(
+      `${ids.length} ${state}`,
+      ms,
+      (mesh) => missing(mesh) === 0,
+      () => `${missing(this.#running())} are not`,
+    );
+  }
+
   /** Resolves with when the state was seen first, wall clock, ms. */
   async untilState(id: string, state: PeerState, ms?: number): Promise<number> {
     const event = EVENT_OF[state];

@@ -125,11 +125,25 @@ export class Stage {
 
   /** A member in a Node process of its own. */
   async child(options: Partial<MemberOptions> = {}): Promise<ChildActor> {
-    const child = fork(CHILD, [], { execArgv: ["--import", "tsx"], serialization: "advanced" });
+    const [only] = await this.children(1, options);
+    return only as ChildActor;
+  }
+
+  /** Several members in one Node process of their own. */
+  async children(count: number, options: Partial<MemberOptions> = {}): Promise<ChildActor[]> {
+    const child = fork(CHILD, [], {
+      execArgv: ["--import", "tsx"],
+      serialization: "advanced",
+    });
     this.#ends.push(() => child.kill("SIGKILL"));
     await once(child, "message");
-    const member = remote(callsOf(child));
-    return { ...(await this.#join("child", member, options)), process: child };
+    const call = callsOf(child);
+    return await Promise.all(
+      Array.from({ length: count }, async (_, number) => {
+        const member = remote((method, args) => call(number, method, args));
+        return { ...(await this.#join("child", member, options)), process: child };
+      }),
+    );
   }
 
   async #join(kind: string, member: Remote, options: Partial<MemberOptions>): Promise<Actor> {
@@ -174,8 +188,10 @@ async function servePage(): Promise<Server> {
   return server;
 }
 
-/** Calls of methods in a child, by message. They fail when it ends. */
-function callsOf(child: ChildProcess): (method: string, args: unknown[]) => Promise<unknown> {
+/** Calls of methods of a child's members, by message. They fail when it ends. */
+function callsOf(
+  child: ChildProcess,
+): (member: number, method: string, args: unknown[]) => Promise<unknown> {
   interface Waiting {
     resolve(result: unknown): void;
     reject(error: Error): void;
@@ -196,9 +212,9 @@ function callsOf(child: ChildProcess): (method: string, args: unknown[]) => Prom
       one.reject(new Error(`the process ended: ${code ?? signal}`));
     }
   });
-  return (method, args) =>
+  return (member, method, args) =>
     new Promise((resolve, reject) => {
       waiting.set(++last, { resolve, reject });
-      child.send({ call: last, method, args });
+      child.send({ call: last, member, method, args });
     });
 }
