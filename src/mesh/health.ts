@@ -20,6 +20,8 @@ export type HealthReason =
   | "linking"
   /** Attempts at links fail. */
   | "unreachable"
+  /** All links were lost: others are looked for. */
+  | "cut-off"
   /** A seed is not there. */
   | "seed-away"
   /** There is no seed, and no link either. */
@@ -47,6 +49,8 @@ export interface HealthSigns extends Pick<Health, "linkCount" | "peerCount" | "s
   readonly introducedCount: number;
   /** Attempts at links that failed since the last one came about. */
   readonly failedLinks: number;
+  /** There was a link before. */
+  readonly wasLinked: boolean;
   /** The identity cannot be kept, though that was wanted. */
   readonly ephemeral: boolean;
 }
@@ -75,7 +79,7 @@ function verdict(state: HealthState, why: string, ...reasons: HealthReason[]): V
 }
 
 function judge(signs: HealthSigns): Verdict {
-  const { left, linkCount, peerCount, introducedCount, failedLinks, seeds } = signs;
+  const { left, linkCount, peerCount, seeds } = signs;
   if (left) return verdict("left", "this member has left the mesh");
   const away = seeds.filter(({ state }) => state !== "up");
   const missing = away
@@ -90,20 +94,30 @@ function judge(signs: HealthSigns): Verdict {
       "seed-away",
     );
   }
-  if (seeds.length > away.length) {
-    const others = Math.max(peerCount, introducedCount);
-    if (others === 0) {
-      return verdict("alone", "connected to the server, and nobody else is here yet", "nobody");
-    }
-    if (failedLinks === 0) {
-      const who = others === 1 ? "one other" : `${others} others`;
-      return verdict("isolated", `the first link with ${who} is in the making`, "linking");
-    }
-    const failed = `no link with any of ${others} others yet: ${FIREWALL}`;
-    return verdict("isolated", failed, "unreachable");
+  return unlinked(signs, seeds.length > away.length, missing);
+}
+
+/** There is no link at all. */
+function unlinked(signs: HealthSigns, hasSeed: boolean, missing: string): Verdict {
+  const { peerCount, introducedCount, failedLinks, wasLinked, seeds } = signs;
+  const lost: HealthReason[] = wasLinked ? ["cut-off"] : [];
+  const begin = wasLinked ? "all links were lost" : "no link yet";
+  if (!hasSeed) {
+    return seeds.length === 0
+      ? verdict(
+          "isolated",
+          `${begin}, and no seed: invite somebody, or add a seed`,
+          ...lost,
+          "no-seed",
+        )
+      : verdict("isolated", `${begin}, and not connected to ${missing}`, ...lost, "seed-away");
   }
-  if (seeds.length === 0) {
-    return verdict("isolated", "no link and no seed: invite somebody, or add a seed", "no-seed");
+  const others = Math.max(peerCount, introducedCount);
+  if (others === 0) {
+    return verdict("alone", "connected to the server, and nobody else is here yet", "nobody");
   }
-  return verdict("isolated", `no link, and not connected to ${missing}`, "seed-away");
+  const here = `${begin}, of ${others} others here`;
+  return failedLinks > 0
+    ? verdict("isolated", `${here}: ${FIREWALL}`, ...lost, "unreachable")
+    : verdict("isolated", `${here}: one is in the making`, ...lost, "linking");
 }

@@ -40,6 +40,8 @@ export class Inbound {
   unreadable = 0;
   /** Attempts at links that failed since the last one came about. */
   failedLinks = 0;
+  /** There was a link in this life. */
+  wasLinked = false;
   readonly #context: InboundContext;
 
   constructor(own: MemberView, context: InboundContext) {
@@ -55,6 +57,7 @@ export class Inbound {
     this.peers.clear();
     this.state.clear();
     this.failedLinks = 0;
+    this.wasLinked = false;
     this.self.update(own);
   }
 
@@ -100,12 +103,14 @@ export class Inbound {
   #onLink(event: LinkEvent): void {
     if (event.type === "linkUp") {
       this.failedLinks = 0;
+      this.wasLinked = true;
       const peer = this.peers.get(event.peer);
       if (peer !== undefined) this.events.tell("link:up", peer, event.transport);
     } else if (event.type === "linkDown") {
       this.events.tell("link:down", this.peers.get(event.peer), event.reason);
     } else if (event.type === "linkFailed") {
-      this.failedLinks++;
+      // Who has no room says nothing of the way there.
+      if (!event.reason.startsWith("refused")) this.failedLinks++;
       this.events.tell("link:failed", event.peer, event.reason);
     } else this.events.tell(event.type === "isolated" ? "offline" : "online");
     this.#context.checkHealth();

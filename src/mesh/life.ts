@@ -26,6 +26,8 @@ export interface LifeOut {
   /** It begins: what was known of the last one is void. */
   reset(): void;
   started(): void;
+  /** Own values are due to be set anew. */
+  repeat(): void;
   stopped(): void;
   event(event: MeshEvent): void;
   seed(seed: Seed): void;
@@ -35,6 +37,7 @@ export interface LifeOut {
 interface Running {
   readonly driver: Driver;
   readonly unwatch: () => void;
+  readonly repeating: ReturnType<typeof setInterval> | undefined;
   /** Loaded with the first invitation. */
   invitations: Promise<Invitations> | undefined;
 }
@@ -144,6 +147,7 @@ export class Life {
     if (running === undefined) return;
     this.#running = undefined;
     running.unwatch();
+    clearInterval(running.repeating);
     running.invitations?.then((invitations) => invitations.close());
     if (sayGoodbye) running.driver.command({ type: "leave" });
     running.driver.close();
@@ -177,7 +181,12 @@ export class Life {
       },
       this.#options,
     );
-    this.#running = { driver, unwatch, invitations: undefined };
+    const { repeatValuesMs } = this.#options;
+    const repeating =
+      repeatValuesMs === undefined
+        ? undefined
+        : setInterval(() => this.#out.repeat(), repeatValuesMs);
+    this.#running = { driver, unwatch, repeating, invitations: undefined };
     for (const url of this.#seedUrls) driver.seeds.add(url);
     this.#out.started();
   }

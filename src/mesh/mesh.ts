@@ -8,6 +8,7 @@ import type { Host } from "../runtime/host.ts";
 import type { AcceptedInvitation, Invitation } from "../runtime/invitations.ts";
 import type { Seed } from "../runtime/seeds.ts";
 import { refused } from "./answers.ts";
+import { parametersOf } from "./core-config.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
 import { type Health, healthOf } from "./health.ts";
 import type { Heard, HearHandler } from "./hearing.ts";
@@ -38,14 +39,21 @@ export class Mesh {
   readonly #options: JoinOptions;
   readonly #life: Life;
   readonly #inbound: Inbound;
+  readonly #valueBytesMax: number;
   /** The last state of health that was told. */
   #health = "";
 
   /** @internal Use `join`. */
   constructor(host: Host, options: JoinOptions, self: Self) {
     this.#options = options;
+    this.#valueBytesMax = parametersOf(options).valueBytesMax ?? PARAMETERS.valueBytesMax.default;
     this.#life = new Life(host, options, self, {
       reset: () => this.#inbound.reset(this.#ownView()),
+      repeat: () => {
+        for (const [key, bytes] of this.#inbound.state.all(this.#life.id)) {
+          this.#life.driver().command({ type: "set", key, value: bytes });
+        }
+      },
       started: () => {
         this.#inbound.events.tell("start");
         this.#checkHealth();
@@ -63,7 +71,7 @@ export class Mesh {
     });
     this.#inbound = new Inbound(this.#ownView(), {
       logger: options.logger,
-      linkWith: (id) => this.#life.running?.core.links().find(({ peer }) => peer === id),
+      linkWith: (id) => this.#life.running?.links().find(({ peer }) => peer === id),
       ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
       taken: () => this.#life.stop(false),
       checkHealth: () => this.#checkHealth(),
@@ -98,6 +106,7 @@ export class Mesh {
       peerCount: this.peers.live.length,
       introducedCount: core?.introducedCount ?? 0,
       failedLinks: this.#inbound.failedLinks,
+      wasLinked: this.#inbound.wasLinked,
       ephemeral: this.#life.ephemeral,
       seeds: this.seeds,
     });
@@ -283,16 +292,22 @@ export class Mesh {
     return invitations.accept(text);
   }
 
-  /** Figures since the start, for diagnosis. */
+  /**
+   * Compares with all neighbours now: what either end has missed is sent. It happens by itself within a second or two;
+   * this is for who does not want to wait.
+   */
+  sync(): void {
+    this.#life.driver().command({ type: "sync" });
+  }
+
+  /** Figures since the start, by layer, for diagnosis. */
   stats(): MeshStats {
-    return statsOf(this.#life.driver().core, this.#inbound.unreadable);
+    const driver = this.#life.driver();
+    return statsOf(driver.core.stats(), driver.links(), this.#inbound.unreadable);
   }
 
   #encode(value: unknown): Uint8Array {
-    return encodeValue(
-      value,
-      this.#options.parameters?.valueBytesMax ?? PARAMETERS.valueBytesMax.default,
-    );
+    return encodeValue(value, this.#valueBytesMax);
   }
 
   /** What we are until the core says it. */

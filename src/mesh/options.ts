@@ -1,13 +1,13 @@
 /** What `join` takes, checked: a wrong option is an error that says what is right, never ignored. */
 
-import type { Parameters } from "../core/config.ts";
 import { HearsayError } from "../errors.ts";
 import type { IceServer } from "../runtime/host.ts";
 import { SECRET_KEY_BYTES } from "../session/crypto.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { Transport } from "../transport/transport.ts";
+import { type ParameterOptions, parametersOf } from "./core-config.ts";
 
-export interface JoinOptions {
+export interface JoinOptions extends ParameterOptions {
   /** Keeps strangers' meshes apart: members of different clusters never meet. 1 to 64 characters. */
   readonly cluster: string;
   /** Signaling servers, `ws://host:port` or `wss://…`. None: the way in is an invitation. Default none. */
@@ -40,8 +40,11 @@ export interface JoinOptions {
   readonly logger?: Logger;
   /** Pauses between attempts to reach a seed. */
   readonly backoff?: Partial<Backoff>;
-  /** Parameters of the protocol; names, ranges and defaults are in `PARAMETERS`. */
-  readonly parameters?: Partial<Parameters>;
+  /**
+   * Sets all own values anew this often, so that who hears of them with `know` hears that they still hold, ms. Default
+   * never: members notice by themselves who is there and what they have missed.
+   */
+  readonly repeatValuesMs?: number;
 }
 
 export interface SendOptions {
@@ -80,6 +83,10 @@ export interface Logger {
 
 const LENGTH_MAX = 64;
 
+/** Values that are repeated more often than that are no heartbeat but a flood. */
+const REPEAT_MS_MIN = 100;
+const REPEAT_MS_MAX = 3_600_000;
+
 const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "cluster",
   "seeds",
@@ -96,6 +103,10 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "leaveOnSignals",
   "logger",
   "backoff",
+  "repeatValuesMs",
+  "detector",
+  "overlay",
+  "limits",
   "parameters",
 ]);
 
@@ -127,6 +138,15 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   for (const [name, ms] of Object.entries(backoff)) {
     if (!(ms > 0)) throw wrong("backoff", `backoff.${name} must be more than 0 ms, and is ${ms}`);
   }
+  const { repeatValuesMs } = options;
+  if (
+    repeatValuesMs !== undefined &&
+    !(repeatValuesMs >= REPEAT_MS_MIN && repeatValuesMs <= REPEAT_MS_MAX)
+  ) {
+    const range = `from ${REPEAT_MS_MIN} to ${REPEAT_MS_MAX}`;
+    throw wrong("repeatValuesMs", `repeatValuesMs must be ${range}, and is ${repeatValuesMs}`);
+  }
+  parametersOf(options);
   checkMethods("transport", options.transport, ["connect", "close"]);
   checkMethods("logger", options.logger, ["debug", "warn", "error"]);
   checkMethods("signal", options.signal, ["throwIfAborted", "addEventListener"]);

@@ -33,6 +33,13 @@ export interface Peer {
   readonly linked: boolean;
   /** The round trip on our link with it, ms. */
   readonly rttMs: number | undefined;
+  /**
+   * φ of our link with it: how unlikely its silence is by now, 1 for one chance in 10, 2 for one in 100. Undefined
+   * without a link.
+   */
+  readonly suspicion: number | undefined;
+  /** Its page is hidden, so that its browser may freeze it. Known of those that we have a link with. */
+  readonly mayFreeze: boolean;
   /** A value of its state; undefined when it has none of that key. */
   get(key: string): unknown;
   keys(): string[];
@@ -99,6 +106,14 @@ export class PeerObject implements Peer {
     return this.#link(this.#view.id)?.health?.rttMs;
   }
 
+  get suspicion(): number | undefined {
+    return this.#link(this.#view.id)?.phi;
+  }
+
+  get mayFreeze(): boolean {
+    return this.#link(this.#view.id)?.health?.mayFreeze ?? false;
+  }
+
   get(key: string): unknown {
     return this.#state.get(this.#view.id, key);
   }
@@ -112,8 +127,8 @@ export class PeerObject implements Peer {
   }
 
   toJSON(): object {
-    const { id, name, role, meta, state, node, links, linked, rttMs } = this;
-    return { id, name, role, meta, state, node, links, linked, rttMs };
+    const { id, name, role, meta, state, node, links, linked, rttMs, suspicion } = this;
+    return { id, name, role, meta, state, node, links, linked, rttMs, suspicion };
   }
 }
 
@@ -124,6 +139,11 @@ export class Peers implements Iterable<Peer> {
   /** Alive or suspect. */
   get live(): readonly Peer[] {
     return this.all.filter(({ state }) => state === "alive" || state === "suspect");
+  }
+
+  /** Stopped by their hosts; they may come back. */
+  get asleep(): readonly Peer[] {
+    return this.all.filter(({ state }) => state === "asleep");
   }
 
   /** Gone without a word. */

@@ -36,6 +36,11 @@ export class StateView {
     return [...entries].map(([key, held]) => [key, decodedOf(held)]);
   }
 
+  /** As they came over the wire. */
+  all(owner: MemberId): [string, Uint8Array][] {
+    return [...(this.#owners.get(owner) ?? [])].map(([key, { bytes }]) => [key, bytes]);
+  }
+
   owners(): MemberId[] {
     return [...this.#owners.keys()];
   }

@@ -1,7 +1,6 @@
 /** Figures of a member since its start, for diagnosis. */
 
-import type { Core } from "../core/core.ts";
-import type { CoreStats } from "../core/view.ts";
+import type { CoreStats, LinkView } from "../core/view.ts";
 
 export interface MeshStats extends CoreStats {
   readonly links: readonly {
@@ -9,6 +8,8 @@ export interface MeshStats extends CoreStats {
     readonly transport: string;
     readonly rttMs: number | undefined;
     readonly lossShare: number | undefined;
+    /** φ: how unlikely its silence is by now. */
+    readonly suspicion: number;
     readonly queuedBytes: number;
     readonly sentBytes: number;
     readonly receivedBytes: number;
@@ -17,11 +18,16 @@ export interface MeshStats extends CoreStats {
   readonly unreadable: number;
 }
 
-export function statsOf(core: Core, unreadable: number): MeshStats {
-  const links = core.links().map(({ health, ...link }) => ({
+export function statsOf(
+  core: CoreStats,
+  linkViews: readonly LinkView[],
+  unreadable: number,
+): MeshStats {
+  const links = linkViews.map(({ health, phi, ...link }) => ({
     ...link,
+    suspicion: phi,
     rttMs: health?.rttMs,
     lossShare: health?.lossShare,
   }));
-  return { ...core.stats(), links, unreadable };
+  return { ...core, links, unreadable };
 }

@@ -16,6 +16,7 @@ import type {
   MemberId,
   MeshEvent,
 } from "../core/machine.ts";
+import type { LinkView } from "../core/view.ts";
 import type { Link, LinkHandlers, Transport } from "../transport/transport.ts";
 import { Clock } from "./clock.ts";
 import { Seeds, type SeedsOptions } from "./seeds.ts";
@@ -71,6 +72,11 @@ export class Driver {
       input: (input) => this.input(input),
     });
     this.#clock.wakeAt(this.core.deadline);
+  }
+
+  /** The links as they are this moment. */
+  links(): LinkView[] {
+    return this.core.links(this.#clock.now());
   }
 
   /** Performs a command now; gives the events of its step, which are also told as any others. */

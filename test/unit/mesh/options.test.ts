@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { coreConfig } from "../../../src/mesh/core-config.ts";
+import { coreConfig, parametersOf } from "../../../src/mesh/core-config.ts";
 import { type JoinOptions, parseOptions } from "../../../src/mesh/options.ts";
 import { MemoryNetwork, memoryTransport } from "../../../src/transport/memory.ts";
 
@@ -51,6 +51,14 @@ const WRONG: readonly (readonly [string, unknown, string])[] = [
   ["a transport that is null", { cluster: "c", transport: null }, "options:transport"],
   ["a logger that cannot warn", { cluster: "c", logger: { debug() {} } }, "options:logger"],
   ["a signal that is none", { cluster: "c", signal: true }, "options:signal"],
+  ["a store that is none", { cluster: "c", store: "disk" }, "options:store"],
+  ["a switch that is no boolean", { cluster: "c", leaveOnSignals: 1 }, "options:leaveOnSignals"],
+  ["a repetition without pause", { cluster: "c", repeatValuesMs: 0 }, "options:repeatValuesMs"],
+  ["one that never comes", { cluster: "c", repeatValuesMs: 1e12 }, "options:repeatValuesMs"],
+  ["no such part", { cluster: "c", detector: { patienceMs: 4 } }, "options:detector"],
+  ["a part out of range", { cluster: "c", overlay: { linksTarget: 1_000 } }, "options:overlay"],
+  ["a part that is text", { cluster: "c", limits: { membersMax: "9" } }, "options:limits"],
+  ["a part that is inherited", { cluster: "c", limits: { toString: 9 } }, "options:limits"],
   ["an empty URL", "", "options:url"],
   ["a URL without cluster", "ws://a", "options:url"],
   ["a URL with a bad escape", "ws://a/%", "options:url"],
@@ -81,7 +89,7 @@ describe("options that are wrong", () => {
       slowOfferer: false,
       node: true,
     };
-    expect(() => coreConfig({ cluster: "c", parameters }, life)).toThrow(
+    expect(() => coreConfig({ parameters }, life)).toThrow(
       expect.objectContaining({ code: "options:parameters" }),
     );
   });
@@ -104,6 +112,23 @@ describe("options that are right", () => {
     { cluster: "c", signal: new AbortController().signal, meta: { any: "thing" } },
   ])("%o", (options) => {
     expect(() => parseOptions(options)).not.toThrow();
+  });
+
+  test("the core's parameters are grouped by what they are about; the groups go before the list of all", () => {
+    const options = {
+      detector: { probePeriodMs: 500, asleepMs: 60_000 },
+      overlay: { linksTarget: 6 },
+      limits: { valueBytesMax: 1_000 },
+      parameters: { linksTarget: 4, gapMs: 1_000 },
+    };
+    expect(parametersOf(options)).toEqual({
+      probePeriodMs: 500,
+      asleepMs: 60_000,
+      linksTarget: 6,
+      valueBytesMax: 1_000,
+      gapMs: 1_000,
+    });
+    expect(parametersOf({})).toEqual({});
   });
 
   test("the short form names the server and the cluster", () => {
