@@ -124,7 +124,8 @@ export class Core implements Machine {
       case "deadline":
         return this.#onDeadlines();
       case "resumed":
-        return this.#layers.membership.resume(input.gapMs, now);
+        this.#layers.membership.resume(input.gapMs, now);
+        return this.#layers.linking.retry(now);
       case "online":
         return this.#layers.linking.retry(now);
       case "command":
@@ -152,6 +153,8 @@ export class Core implements Machine {
         return this.#layers.membership.failures.onLostDeadline(subject, now);
       case "suspicion":
         return this.#layers.membership.failures.onSuspicionDeadline(subject, now);
+      case "rumour":
+        return this.#layers.membership.onRumourDeadline(subject, now);
       case "asleep":
         return this.#layers.membership.onAsleepDeadline(subject, now);
       case "neighbours":

@@ -202,7 +202,7 @@ export class Failures {
   /** Looks for members whose neighbours are all gone: nobody will report them. They are audited. */
   onUnobservedDeadline(now: number): void {
     this.#deadlines.set("unobserved", now + UNOBSERVED * this.#config.suspicionMaxMs);
-    if (this.#out.neighbours().length === 0) return;
+    if (this.#out.neighbours().length === 0 || this.health.isBack(now)) return;
     const isQuiet = this.#unobserved.size === 0 && !this.#reach.anyCut;
     if (isQuiet && this.#lookedAt === this.#table.revision) return;
     this.#lookedAt = this.#table.revision;
@@ -328,13 +328,14 @@ export class Failures {
     const verdict = this.#suspicions.judge(target, now, this.#standing(target, now));
     if (verdict === "none" || verdict === "cleared") return;
     this.#out.hold(member, "suspect", now);
+    if (verdict === "audit" && this.health.isBack(now)) return;
     if (verdict === "audit") this.#audits.start(target, now);
     else if (verdict !== "suspect") this.#out.hold(member, verdict, now);
   }
 
   #standing(target: MemberId, now: number): Standing {
     return {
-      isCut: (observer) => this.#reach.isCut(observer, now),
+      isCut: (observer) => !this.health.isBack(now) && this.#reach.isCut(observer, now),
       alone: this.#out.neighbours().length === 0,
       others: () => this.#others(target),
     };

@@ -18,6 +18,7 @@ import { Detector } from "./detector.ts";
 import { Failures } from "./failures.ts";
 import { Gossip, messagesOf } from "./gossip.ts";
 import { Repair } from "./repair.ts";
+import { Rumours } from "./rumours.ts";
 import { type Change, type Member, MemberTable } from "./table.ts";
 
 /** Opinions in one message. */
@@ -52,6 +53,7 @@ export class Membership {
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #out: MembershipOut;
+  readonly #rumours: Rumours;
   /** The updates being taken are the table that we have asked for. */
   #filling = false;
   #mayFreeze = false;
@@ -69,6 +71,7 @@ export class Membership {
     this.table = new MemberTable(config, now, known);
     this.gossip = new Gossip(config, deadlines, out);
     this.repair = new Repair(config, this.table, (to, message) => out.send(to, message));
+    this.#rumours = new Rumours(this.table, deadlines);
     this.detector = new Detector(config);
     this.failures = new Failures(config, deadlines, this.table, this.detector, {
       neighbours: () => out.neighbours(),
@@ -165,6 +168,12 @@ export class Membership {
     if (this.detector.health(peer) === undefined) return;
     if (action !== "wait") this.#ping(peer, now);
     this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+  }
+
+  /** What was claimed of a member has not been refuted. */
+  onRumourDeadline(id: MemberId, now: number): void {
+    const claim = this.#rumours.take(id);
+    if (claim !== undefined) this.#take(claim, now);
   }
 
   /** A member has slept for as long as it may. */
@@ -265,10 +274,15 @@ export class Membership {
 
   #takeClaim(claim: Claim, from: MemberId, now: number): void {
     if (claim.id === this.#config.id) return this.#takeOwn(claim, now);
+    // A newcomer has nothing to set against what it is told.
+    if (this.#filling) return this.#take(claim, now);
+    const isNews = this.#rumours.hear(claim, now);
+    this.#spread({ type: "claim", ...claim }, from, isNews, now);
+  }
+
+  #take(claim: Claim, now: number): void {
     const change = this.table.applyClaim(claim, now);
-    this.#spread({ type: "claim", ...claim }, from, change !== undefined, now);
-    if (change === undefined) return;
-    this.#settle(change, now);
+    if (change !== undefined) this.#settle(change, now);
   }
 
   #takeOpinion(opinion: Opinion, from: MemberId, now: number): void {
@@ -299,8 +313,7 @@ export class Membership {
   /** Takes `state` for the member's from now on. */
   #hold(member: Member, state: Claim["state"], now: number): void {
     const { id, generation, incarnation } = member.record;
-    const change = this.table.applyClaim({ id, generation, incarnation, state }, now);
-    if (change !== undefined) this.#settle(change, now);
+    this.#take({ id, generation, incarnation, state }, now);
   }
 
   /** A change of state ends what was under way about the member. */
@@ -322,7 +335,8 @@ export class Membership {
     if (asleep) this.#deadlines.set(`asleep:${id}`, after.since + this.#config.asleepMs);
     else this.#deadlines.clear(`asleep:${id}`);
     if (this.detector.health(id) === undefined) return;
-    this.detector.onFrame(id, after.since);
+    this.detector.add(id, after.since);
+    this.#deadlines.set(`probe:${id}`, this.detector.nextCheck(id, after.since));
     this.#announceSoon(after.since);
   }
 

@@ -190,11 +190,17 @@ export class MemberTable {
   /** Merges what others hold of a member. Undefined when it is no news or cannot be. */
   applyClaim(claim: Claim, now: number): Change | undefined {
     const before = this.#members.get(claim.id);
-    if (before === undefined || claim.id === this.#config.id) return undefined;
-    const { generation, incarnation } = before.record;
-    if (claim.generation !== generation || claim.incarnation !== incarnation) return undefined;
-    if (RANK[claim.state] <= RANK[before.state]) return undefined;
+    if (before === undefined || !this.isNews(claim)) return undefined;
     return this.#put(before, { ...before, state: claim.state, since: now });
+  }
+
+  /** Whether the claim would change what we hold of another member. */
+  isNews({ id, generation, incarnation, state }: Claim): boolean {
+    const member = this.#members.get(id);
+    if (member === undefined || id === this.#config.id) return false;
+    const { record } = member;
+    if (generation !== record.generation || incarnation !== record.incarnation) return false;
+    return RANK[state] > RANK[member.state];
   }
 
   /** Others' news about ourselves: refuted, outlived, or the sign of a clone. */
