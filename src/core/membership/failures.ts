@@ -25,9 +25,13 @@ const DOUBT_MS = 3_000;
 /** A lost link may come back for so long before we join in reporting, ms. */
 const LOST_MS = 1_500;
 
-/** Members without observers are looked for, in times of `suspicionMaxMs`, and whom nobody reaches less often. */
-const UNOBSERVED = 1 / 4;
+/** Members without observers are looked for, ms, and so long for each member: looking at 10,000 takes 1 ms. */
+const UNOBSERVED_MS = 1_000;
+const UNOBSERVED_EACH_MS = 1;
+
+/** Whom nobody reaches is looked for less often, ms, or when so many members are gone that others may be cut off. */
 const UNREACHED_MS = 30_000;
+const UNREACHED_DOWNS = 3;
 
 /** A member that keeps refuting gets more time: by this for each refutation but the first, up to so many. */
 const FLAP_STRETCH = 1 / 2;
@@ -74,6 +78,8 @@ export class Failures {
   #judging = false;
   #lookedAt = -1;
   #reachedAt = 0;
+  /** Members that went down since then. */
+  #downs = 0;
   readonly #flaps = new BoundedMap<MemberId, { count: number; at: number }>(FLAPPING_MAX);
   #sequence = 0;
 
@@ -91,7 +97,11 @@ export class Failures {
     this.#out = out;
     this.health = new LocalHealth(config.probePeriodMs);
     this.#suspicions = new Suspicions(config, table);
-    this.#reach = new Reach(table, () => out.neighbours());
+    this.#reach = new Reach(
+      table,
+      () => out.neighbours(),
+      (target, observer) => this.#suspicions.isReported(target, observer),
+    );
     this.#audits = new Audits(config.id, () => this.#members(), deadlines, {
       carry: (to, inner) => out.carry(to, inner),
       audited: (target, reached, now) => {
@@ -186,7 +196,7 @@ export class Failures {
   }
 
   onSuspicionDeadline(target: MemberId, now: number): void {
-    this.#reach.find(now);
+    if (this.#suspicions.isUndecided(target)) this.#reach.find(now);
     this.#judge(target, now);
   }
 
@@ -201,12 +211,14 @@ export class Failures {
 
   /** Looks for members whose neighbours are all gone: nobody will report them. They are audited. */
   onUnobservedDeadline(now: number): void {
-    this.#deadlines.set("unobserved", now + UNOBSERVED * this.#config.suspicionMaxMs);
+    const pauseMs = Math.max(UNOBSERVED_MS, UNOBSERVED_EACH_MS * this.#table.liveCount);
+    this.#deadlines.set("unobserved", now + pauseMs);
     if (this.#out.neighbours().length === 0 || this.health.isBack(now)) return;
     const isQuiet = this.#unobserved.size === 0 && !this.#reach.anyCut;
     if (isQuiet && this.#lookedAt === this.#table.revision) return;
     this.#lookedAt = this.#table.revision;
-    if (now - this.#reachedAt >= UNREACHED_MS) {
+    if (this.#downs >= UNREACHED_DOWNS || now - this.#reachedAt >= UNREACHED_MS) {
+      this.#downs = 0;
       this.#reachedAt = now;
       this.#reach.find(now);
     }
@@ -223,6 +235,7 @@ export class Failures {
     const { id, generation, incarnation } = after.record;
     const reborn = before !== undefined && before.record.generation !== generation;
     const refuted = before !== undefined && !reborn && before.record.incarnation !== incarnation;
+    if (after.state === "down") this.#downs++;
     if (refuted && (before.state === "suspect" || before.state === "down")) this.#flap(id, now);
     // It has noticed that it lost us: it lives, and its other neighbours will know.
     const noticed = this.#lost.has(id) && !after.record.neighbours.includes(this.#config.id);

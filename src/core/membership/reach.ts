@@ -1,20 +1,21 @@
 /**
- * Who is connected with us, by the lists that the members on the way announce: the lists of those that are reached
- * are fresh. Members that are not reached cannot say anything about others, and nobody here observes them.
+ * Who is connected with us, by the lists that the members on the way announce, less whom they report: the lists of
+ * those that are reached are fresh. Members that are not reached cannot say anything about others, and nobody here observes them.
  */
 
 import type { MemberId } from "../machine.ts";
+import type { MemberRecord } from "../wire/messages.ts";
 import { isLive, type Member } from "./table.ts";
 
 /** What is found holds so long for each member: at 10,000 members finding takes 10 ms. */
 const HOLDS_MS = 1;
-const HOLDS_MIN_MS = 1_000;
+const HOLDS_MIN_MS = 900;
 
 /** How long a member must be out of reach: lists come one after the other. */
-const CUT_MS = 1_000;
+const CUT_MS = 900;
 
 export interface Reachable {
-  readonly revision: number;
+  readonly own: MemberRecord;
   readonly liveCount: number;
   get(id: MemberId): Member | undefined;
   others(): Iterable<Member>;
@@ -23,13 +24,18 @@ export interface Reachable {
 export class Reach {
   readonly #table: Reachable;
   readonly #neighbours: () => readonly MemberId[];
-  #revision = -1;
+  readonly #isReported: (target: MemberId, observer: MemberId) => boolean;
   #foundAt = Number.NEGATIVE_INFINITY;
   /** Live members out of reach, and since when, ms. */
   #cut = new Map<MemberId, number>();
 
-  constructor(table: Reachable, neighbours: () => readonly MemberId[]) {
+  constructor(
+    table: Reachable,
+    neighbours: () => readonly MemberId[],
+    isReported: (target: MemberId, observer: MemberId) => boolean,
+  ) {
     this.#table = table;
+    this.#isReported = isReported;
     this.#neighbours = neighbours;
   }
 
@@ -42,12 +48,10 @@ export class Reach {
     return since !== undefined && now - since >= CUT_MS;
   }
 
-  /** Looks anew if there is anything new, and not too often. */
+  /** Looks anew, and not too often. */
   find(now: number): void {
-    const { revision, liveCount } = this.#table;
-    const holdsMs = Math.max(HOLDS_MIN_MS, HOLDS_MS * liveCount);
-    if (revision === this.#revision || now - this.#foundAt < holdsMs) return;
-    this.#revision = revision;
+    const holdsMs = Math.max(HOLDS_MIN_MS, HOLDS_MS * this.#table.liveCount);
+    if (now - this.#foundAt < holdsMs) return;
     this.#foundAt = now;
     const cut = new Map<MemberId, number>();
     const reached = this.#reached();
@@ -62,11 +66,14 @@ export class Reach {
   }
 
   #reached(): Set<MemberId> {
-    const reached = new Set(this.#neighbours());
+    const own = this.#table.own.id;
+    const reached = new Set(this.#neighbours().filter((id) => !this.#isReported(id, own)));
     for (const id of reached) {
       const member = this.#table.get(id);
       if (member === undefined || !isLive(member)) continue;
-      for (const neighbour of member.record.neighbours) reached.add(neighbour);
+      for (const neighbour of member.record.neighbours) {
+        if (!this.#isReported(neighbour, id)) reached.add(neighbour);
+      }
     }
     return reached;
   }

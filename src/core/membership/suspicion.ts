@@ -24,7 +24,7 @@ const SUSPICIONS_MAX = 4_096;
 const END = 1.5;
 
 /** Open suspicions are looked at so often, ms: others may have become unable to decide. */
-const LOOK_MS = 1_500;
+const LOOK_MS = 1_000;
 
 /** Observers that must agree on how long a member has not answered. */
 const AGREE_MIN = 2;
@@ -46,6 +46,8 @@ interface Suspicion {
   accusedAt: number;
   /** From when on it can be down. */
   ripeAt: number;
+  /** Enough have reported it, at the last look. */
+  quorate: boolean;
   /** Frozen at the start: an observer that drops its link still counts. */
   readonly observers: readonly MemberId[];
   readonly opinions: Map<MemberId, Held>;
@@ -113,9 +115,18 @@ export class Suspicions {
 
   /** Whether others miss `target` and `observer` has not said so. */
   wantsReport(target: MemberId, observer: MemberId): boolean {
-    const suspicion = this.#byTarget.get(target);
-    const kind = suspicion?.opinions.get(observer)?.opinion.kind;
-    return suspicion !== undefined && kind !== "report" && kind !== "asleep";
+    return this.#byTarget.has(target) && !this.isReported(target, observer);
+  }
+
+  /** Whether some of the observers must still speak. */
+  isUndecided(target: MemberId): boolean {
+    return this.#byTarget.get(target)?.quorate === false;
+  }
+
+  /** Whether `observer` has reported `target`, and not heard of it since. */
+  isReported(target: MemberId, observer: MemberId): boolean {
+    const held = this.#byTarget.get(target)?.opinions.get(observer);
+    return held?.opinion.kind === "report" || held?.opinion.kind === "asleep";
   }
 
   /** Whether `observer` counts and has said nothing yet. */
@@ -161,6 +172,7 @@ export class Suspicions {
     suspicion.ripeAt = agreed + this.#config.downMinMs + alone;
     const { vouched, unreachable } = this.#hear(suspicion, now);
     const verdict = verdictOf(observers, reports, vouched, this.#config.downShare);
+    suspicion.quorate = verdict === "down";
     const overdue = now >= this.overdueAt(target);
     if (verdict === "down" && (overdue || now >= suspicion.ripeAt)) {
       return asleep ? "asleep" : "down";
@@ -182,7 +194,9 @@ export class Suspicions {
     const suspicion = this.#byTarget.get(target);
     if (suspicion === undefined) return Number.POSITIVE_INFINITY;
     const times = [suspicion.ripeAt, this.overdueAt(target), this.endsAt(target)];
-    return Math.min(now + LOOK_MS, ...times.filter((at) => at > now));
+    const looks = Math.floor((now - suspicion.startedAt) / LOOK_MS) + 1;
+    const lookAt = suspicion.startedAt + looks * LOOK_MS;
+    return Math.min(Math.max(lookAt, now + 1), ...times.filter((at) => at > now));
   }
 
   /** From when on a suspicion is no longer left to the observers. */
@@ -209,7 +223,7 @@ export class Suspicions {
     const opinions = new Map<MemberId, Held>();
     return {
       ...{ target: id, generation, incarnation, observers, opinions },
-      ...{ startedAt: now, accusedAt: now, ripeAt: Number.POSITIVE_INFINITY },
+      ...{ startedAt: now, accusedAt: now, ripeAt: Number.POSITIVE_INFINITY, quorate: false },
     };
   }
 
