@@ -249,7 +249,7 @@ export class Composition {
     this.membership.onLinkDown(peer, onPurpose, now);
     this.broadcast.removeNeighbour(peer);
     this.state.onLinkDown(peer, now);
-    this.linking.onDown(peer, now);
+    this.linking.onDown(peer, onPurpose, now);
     this.emit({ type: "linkDown", peer, reason });
     this.delivery.linksChanged(peer);
     if (this.links.count > 0 || this.stopped) return;

@@ -6,8 +6,8 @@ import { META_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
 import { encodeValue } from "./values.ts";
 
-/** Node processes keep more links. Source: design. */
-const NODE_LINKS_TARGET = 12;
+/** Node processes keep more links: with the slack up to 12. Source: design. */
+const NODE_LINKS_TARGET = 10;
 
 type Some<K extends keyof Parameters> = { readonly [P in K]?: number };
 

@@ -80,6 +80,11 @@ export class ActiveView {
     return record.neighbours.length > this.#targetOf(record);
   }
 
+  /** Whether a member seems to have room, and to want a link more than others do. */
+  seemsToHaveRoom(record: MemberRecord): boolean {
+    return record.neighbours.length <= this.#targetOf(record);
+  }
+
   /** The neighbour to part from: the one with most links above its target, of `candidates`. */
   mostSpare(candidates: readonly MemberRecord[]): MemberId | undefined {
     let best: MemberRecord | undefined;

@@ -172,8 +172,8 @@ export class Linking {
     this.#overlay.onLinkUp(peer);
   }
 
-  onDown(peer: MemberId, now: number): void {
-    this.#overlay.onLinkDown(peer, now);
+  onDown(peer: MemberId, onPurpose: boolean, now: number): void {
+    this.#overlay.onLinkDown(peer, onPurpose, now);
   }
 
   /** What was carried to `peer` over the mesh is lost. */

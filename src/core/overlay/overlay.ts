@@ -4,9 +4,9 @@
  *
  * - In a full mesh each member that has no link is asked; of a pair the lower id asks first.
  * - Beyond, as many walks are sent out as links are missing.
- * - Without any link members are asked through seeds, and so they are when half of the links have fallen silent at
- *   once (a mass crash): then the mesh is in pieces, and what is alive is found everywhere, before anybody is given
- *   up. More are asked than are needed, and the first that answer are dialled.
+ * - Without any link members are asked through seeds, and so they are when half of the links fell silent or went at
+ *   once (a mass crash, or we stood still ourselves): then the mesh may be in pieces, and what is alive is found
+ *   everywhere, before anybody is given up. More are asked than are needed, and the first that answer are dialled.
  * - A seed's introductions that nobody here knows are bridges to another island, asked one at a time.
  */
 
@@ -65,6 +65,8 @@ export class Overlay {
   /** Links that can be counted on: in a mass crash only those that show life. */
   #sound = 0;
   #isCrisis = false;
+  /** When links went without a bye, lately. */
+  #lostAt: number[] = [];
   #crisisAt = Number.NEGATIVE_INFINITY;
   /** Walks that found nobody, in a row, and when the next may go. */
   #missed = 0;
@@ -109,8 +111,10 @@ export class Overlay {
     this.#missed = 0;
   }
 
-  onLinkDown(peer: MemberId, now: number): void {
+  /** @param onPurpose a bye was said */
+  onLinkDown(peer: MemberId, onPurpose: boolean, now: number): void {
     if (this.#parting === peer) this.#parting = undefined;
+    if (!onPurpose) this.#lostAt.push(now);
     this.#walkAt = 0;
     this.wake(now);
   }
@@ -148,7 +152,7 @@ export class Overlay {
   /** The other end asks to part. */
   onRelease(peer: MemberId, hard: boolean, now: number): void {
     const links = this.#out.neighbours().length - (this.#parting === undefined ? 0 : 1);
-    if (!this.#out.linked(peer) || !this.#view.spares(links, hard)) return;
+    if (this.#isCrisis || !this.#out.linked(peer) || !this.#view.spares(links, hard)) return;
     if (hard || this.#out.demand(peer, now) !== "busy") this.#out.drop(peer);
   }
 
@@ -167,8 +171,12 @@ export class Overlay {
   #assess(now: number, lateMs: number): void {
     const links = this.#out.neighbours();
     const fresh = lateMs > LATE_MS ? links : this.#out.fresh(now);
-    this.#isCrisis = links.length > 0 && 2 * fresh.length <= links.length;
-    if (this.#isCrisis) this.#crisisAt = now;
+    this.#lostAt = this.#lostAt.filter((at) => now - at < this.#config.giveUpMinMs);
+    const lost = this.#lostAt.length + links.length - fresh.length;
+    const isAlone = links.length > 0 && fresh.length === 0;
+    if (lost >= Math.max(2, fresh.length) || isAlone) this.#crisisAt = now;
+    // It lasts until the silent ones have been given up: beside new links they are no half any more.
+    this.#isCrisis = now - this.#crisisAt < this.#config.giveUpMinMs;
     this.#sound = this.#isCrisis ? fresh.length : links.length;
   }
 
@@ -189,7 +197,8 @@ export class Overlay {
   #askBySeeds(generation: number, now: number): void {
     const isDesperate = this.#sound === 0 || this.#isBad(now);
     const isNew = this.#table.liveCount <= 1;
-    const atOnce = isNew ? FIRST_DIALS : 2 * this.#config.attemptsMax;
+    const missing = Math.max(1, this.#view.target - this.#sound);
+    const atOnce = isNew ? FIRST_DIALS : 2 * Math.min(missing, this.#config.attemptsMax);
     let asks = (isDesperate ? atOnce : 1) - this.#attempts.count;
     for (const [seed, introduced] of this.introductions.seeds()) {
       for (const peer of introduced) {
@@ -230,7 +239,11 @@ export class Overlay {
     }
   }
 
-  /** One more than is missing, in a crisis twice as many: a walk may end in the dark. */
+  /**
+   * One more than is missing, in a crisis twice as many: a walk may end in the dark. When walks find nobody, most
+   * members have all the links they want: those who announce fewer are asked themselves, unless a crash has just
+   * made the table a list of the dead.
+   */
   #walk(generation: number, now: number): void {
     const missing = this.#view.target - this.#sound - this.#attempts.count;
     const isBad = 2 * this.#sound < this.#view.target;
@@ -241,15 +254,27 @@ export class Overlay {
       factor * this.#config.attemptsMax - this.#attempts.count,
       this.#attempts.free(now),
     );
-    for (let i = 0; i < walks; i++) {
+    if (walks <= 0) return;
+    const known = this.#missed > 0 && !this.#isCrisis ? this.#withRoom(walks, now) : [];
+    for (const peer of known) this.#attempts.ask(peer, undefined, generation, this.#sound, now);
+    for (let i = known.length; i < walks; i++) {
       this.#out.walk(this.#attempts.walk(generation, this.#sound, now), now);
     }
+  }
+
+  #withRoom(count: number, now: number): MemberId[] {
+    const known: MemberId[] = [];
+    for (const { record, state } of this.#table.others()) {
+      if (state !== "alive" || !this.#view.seemsToHaveRoom(record)) continue;
+      if (this.#mayAsk(record, now)) known.push(record.id);
+    }
+    return this.#rng.sample(known, count);
   }
 
   /** Asks one neighbour at a time to part, over the cap soon, over the target now and then. */
   #part(now: number): void {
     const links = this.#out.neighbours();
-    const surplus = this.#view.surplus(links.length);
+    const surplus = this.#isCrisis ? undefined : this.#view.surplus(links.length);
     if (surplus === undefined) {
       this.#parting = undefined;
       this.#partAt = Number.POSITIVE_INFINITY;
