@@ -65,9 +65,13 @@ export class Writer {
     if (this.#bytes.length > KEEP_BYTES) this.#bytes = new Uint8Array(256);
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
   /** What was written so far, as a copy of its own. */
-  take(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+  take(from = 0): Uint8Array {
+    return this.#bytes.slice(from, this.#length);
   }
 
   #reserve(more: number): void {

@@ -21,6 +21,9 @@ import { Repair } from "./repair.ts";
 import { Rumours } from "./rumours.ts";
 import { type Change, type Member, MemberTable } from "./table.ts";
 
+/** How many times longer than in a small mesh changes of the own neighbours wait. Guess, unmeasured. */
+const PATIENCE_MAX = 5;
+
 /** Opinions in one message. */
 const OPINIONS_MAX = 256;
 
@@ -91,7 +94,7 @@ export class Membership {
     this.table.announced(now);
     this.failures.settle(peer);
     this.detector.add(peer, now);
-    this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+    this.#planProbe(peer, now);
     // First the announcement, then what the news of the member leads to.
     this.#announceSoon(now);
     this.#takeRecord(record, peer, now);
@@ -114,7 +117,9 @@ export class Membership {
   }
 
   onPing(from: MemberId, ping: Extract<Message, { type: "ping" }>, now: number): void {
-    if (this.detector.onPing(from, ping, now)) this.failures.onProof(from, true, now);
+    const proof = this.detector.onPing(from, ping, now);
+    this.#planProbe(from, now);
+    if (proof) this.failures.onProof(from, true, now);
     const ack: Message = {
       type: "ack",
       sequence: ping.sequence,
@@ -126,6 +131,7 @@ export class Membership {
 
   onAck(from: MemberId, ack: Extract<Message, { type: "ack" }>, now: number): void {
     const timely = this.detector.onAck(from, ack, now);
+    this.#planProbe(from, now);
     this.#compare(from, ack.fingerprints, now);
     if (timely !== undefined) this.failures.onProof(from, timely, now);
   }
@@ -167,7 +173,7 @@ export class Membership {
     // By now the member may have been declared down, and the link been ended.
     if (this.detector.health(peer) === undefined) return;
     if (action !== "wait") this.#ping(peer, now);
-    this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+    this.#planProbe(peer, now);
   }
 
   /** What was claimed of a member has not been refuted. */
@@ -221,7 +227,7 @@ export class Membership {
     this.failures.health.onLate(gapMs, now);
     this.failures.forgive(now);
     for (const peer of this.#out.neighbours()) {
-      this.#deadlines.set(`probe:${peer}`, this.detector.nextCheck(peer, now));
+      this.#planProbe(peer, now);
     }
   }
 
@@ -240,6 +246,12 @@ export class Membership {
     this.table.leave(now);
     this.#spreadOwn();
     this.gossip.flushNow();
+  }
+
+  /** Moved with every proof of life: looking in vain would cost more than all else that idle members do. */
+  #planProbe(peer: MemberId, now: number): void {
+    const at = this.detector.nextCheck(peer, now);
+    if (at < Number.POSITIVE_INFINITY) this.#deadlines.set(`probe:${peer}`, at);
   }
 
   /** Sleepers are not probed, and probe nobody. */
@@ -342,7 +354,10 @@ export class Membership {
 
   /** A first link is announced at once: until then nobody finds a way to us. */
   #announceSoon(now: number): void {
-    const delayMs = this.table.own.neighbours.length === 0 ? 0 : this.#config.announceDelayMs;
+    // In a large mesh everybody hears of so many lists that each is told less often.
+    const patience = Math.min(1 + this.table.liveCount / 1_000, PATIENCE_MAX);
+    const isFirst = this.table.own.neighbours.length === 0;
+    const delayMs = isFirst ? 0 : patience * this.#config.announceDelayMs;
     this.#deadlines.ensure("neighbours", now + delayMs);
   }
 

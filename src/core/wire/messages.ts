@@ -12,6 +12,7 @@ import {
   list,
   oneOf,
   optional,
+  remembered,
   rest,
   string,
   struct,
@@ -49,20 +50,22 @@ const name = string(NAME_BYTES_MAX);
  * What a member says about itself. Only its owner makes one; the higher (generation, version) wins.
  * `neighbours` are the members that probe it: its observers.
  */
-const memberRecord = struct({
-  id,
-  generation: varint,
-  version: varint,
-  incarnation: varint,
-  /** Said by the owner itself: `asleep` until it says otherwise. */
-  state: oneOf(["alive", "asleep", "left"]),
-  flags: varint,
-  name,
-  role: name,
-  meta: bytes(META_BYTES_MAX),
-  addresses: list(string(ADDRESS_BYTES_MAX), 8),
-  neighbours: list(id, NEIGHBOURS_MAX),
-});
+const memberRecord = remembered(
+  struct({
+    id,
+    generation: varint,
+    version: varint,
+    incarnation: varint,
+    /** Said by the owner itself: `asleep` until it says otherwise. */
+    state: oneOf(["alive", "asleep", "left"]),
+    flags: varint,
+    name,
+    role: name,
+    meta: bytes(META_BYTES_MAX),
+    addresses: list(string(ADDRESS_BYTES_MAX), 8),
+    neighbours: list(id, NEIGHBOURS_MAX),
+  }),
+);
 export type MemberRecord = Infer<typeof memberRecord>;
 
 /** Bits of `MemberRecord.flags`. */

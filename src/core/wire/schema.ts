@@ -96,6 +96,21 @@ export function optional<T>(inner: Codec<T>): Codec<T | undefined> {
   };
 }
 
+/** What is passed on as it came, to one after another: its bytes are kept beside it. */
+export function remembered<T extends object>(codec: Codec<T>): Codec<T> {
+  const encoded = new WeakMap<T, Uint8Array>();
+  return {
+    write: (w, value) => {
+      const known = encoded.get(value);
+      if (known !== undefined) return w.raw(known);
+      const from = w.length;
+      codec.write(w, value);
+      encoded.set(value, w.take(from));
+    },
+    read: (r) => codec.read(r),
+  };
+}
+
 type Fields = Readonly<Record<string, Codec<never> | Codec<unknown>>>;
 type Struct<F> = { readonly [K in keyof F]: Infer<F[K]> };
 
