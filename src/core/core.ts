@@ -50,6 +50,11 @@ export class Core implements Machine {
     return layers.takeEffects();
   }
 
+  /** Members that are not gone, ourselves included. */
+  get liveCount(): number {
+    return this.#layers.membership.table.liveCount;
+  }
+
   /** Every member, ourselves included. */
   members(): MemberView[] {
     const own = this.#layers.membership.table.get(this.#config.id) as Member;

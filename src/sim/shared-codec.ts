@@ -14,7 +14,9 @@ export function sharedCodec(clusterHash: number): FrameCodec {
   const one = (record: MemberRecord): MemberRecord => {
     const known = records.get(record.id);
     if (known?.generation === record.generation && known.version === record.version) return known;
-    records.set(record.id, record);
+    const isNewer = (a: MemberRecord, b: MemberRecord): boolean =>
+      a.generation === b.generation ? a.version > b.version : a.generation > b.generation;
+    if (known === undefined || isNewer(record, known)) records.set(record.id, record);
     return record;
   };
   const share = (update: Update): Update =>
@@ -25,7 +27,7 @@ export function sharedCodec(clusterHash: number): FrameCodec {
       const known = decoded.get(frame);
       if (known !== undefined) return known;
       let result = codec.decode(frame);
-      if (result.ok && result.message.type === "members") {
+      if (result.ok && "updates" in result.message) {
         const { message } = result;
         result = { ok: true, message: { ...message, updates: message.updates.map(share) } };
       }

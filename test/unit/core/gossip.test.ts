@@ -1,0 +1,114 @@
+import { beforeEach, expect, test } from "vitest";
+import { Deadlines } from "../../../src/core/lib/deadlines.ts";
+import type { MemberId } from "../../../src/core/machine.ts";
+import { Gossip } from "../../../src/core/membership/gossip.ts";
+import type { Message, Update } from "../../../src/core/wire/messages.ts";
+import { configOf, memberId, opinionOf, recordOf } from "./support.ts";
+
+const [A, B, X] = [memberId(2), memberId(3), memberId(9)];
+const { floodDelayMs } = configOf();
+
+let gossip: Gossip;
+let deadlines: Deadlines;
+let sent: { to: MemberId; message: Message }[];
+
+beforeEach(() => {
+  sent = [];
+  deadlines = new Deadlines();
+  gossip = new Gossip(configOf(), deadlines, {
+    neighbours: () => [A, B],
+    send: (to, message) => sent.push({ to, message }),
+  });
+});
+
+const news = (version: number): Update => ({ type: "record", record: recordOf(X, { version }) });
+
+/** Versions of X that went to each since the last call. */
+function versions(to: MemberId): number[] {
+  const some = sent.filter((one) => one.to === to);
+  sent = sent.filter((one) => one.to !== to);
+  return some.flatMap(({ message }) =>
+    message.type !== "members"
+      ? []
+      : message.updates.map((one) => (one.type === "record" ? one.record.version : 0)),
+  );
+}
+
+/** So much news that the next has to wait; gives the next version. */
+function crowd(): number {
+  let version = 1;
+  for (; !deadlines.has("gossip"); version++) {
+    gossip.tell(news(version), undefined);
+    gossip.flush(0);
+  }
+  versions(A);
+  versions(B);
+  return version;
+}
+
+test("a little news goes at once", () => {
+  for (let version = 1; version <= 4; version++) {
+    gossip.tell(news(version), undefined);
+    gossip.flush(0);
+    expect([versions(A), versions(B)]).toEqual([[version], [version]]);
+  }
+});
+
+test("much news goes together, the latest word of each, no faster than in one message each time", () => {
+  const version = crowd();
+  gossip.tell(news(version), undefined);
+  gossip.flush(0);
+  expect(versions(A)).toEqual([]);
+  const at = deadlines.next;
+  gossip.flush(at);
+  expect(versions(A)).toEqual([version]);
+  gossip.tell(news(version + 1), undefined);
+  gossip.flush(at);
+  expect(versions(A)).toEqual([]);
+  deadlines.take(at);
+  gossip.flush(at + floodDelayMs - 1);
+  expect([versions(A), deadlines.next]).toEqual([[], at + floodDelayMs]);
+  gossip.flush(at + floodDelayMs);
+  expect(versions(A)).toEqual([version + 1]);
+});
+
+test("after a quiet time news goes at once again", () => {
+  const version = crowd();
+  gossip.flush(60_000);
+  versions(A);
+  for (let i = 1; i <= 3; i++) {
+    gossip.tell(news(version + i), undefined);
+    gossip.flush(60_000);
+    expect(versions(A)).toEqual([version + i]);
+  }
+});
+
+test("who has sent the same meanwhile does not hear it; who has sent something older does", () => {
+  const version = crowd();
+  gossip.tell(news(version), A);
+  gossip.had(news(version), B);
+  gossip.flushNow();
+  expect([versions(A), versions(B)]).toEqual([[], []]);
+  gossip.tell(news(version + 2), A);
+  gossip.had(news(version + 1), B);
+  gossip.flushNow();
+  expect([versions(A), versions(B)]).toEqual([[], [version + 2]]);
+});
+
+test("what different observers say of one member is different news", () => {
+  for (const observer of [A, B]) {
+    gossip.tell({ type: "opinion", ...opinionOf("report", observer, X) }, undefined);
+  }
+  gossip.tell(news(1), undefined);
+  gossip.flushNow();
+  expect(sent.map(({ message }) => message.type === "members" && message.updates.length)).toEqual([
+    3, 3,
+  ]);
+});
+
+test("all who have none of it get one and the same message", () => {
+  gossip.tell(news(1), undefined);
+  gossip.flushNow();
+  expect(sent).toHaveLength(2);
+  expect(sent[0]?.message).toBe(sent[1]?.message);
+});
