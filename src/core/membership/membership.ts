@@ -355,7 +355,7 @@ export class Membership {
   /** A first link is announced at once: until then nobody finds a way to us. */
   #announceSoon(now: number): void {
     // In a large mesh everybody hears of so many lists that each is told less often.
-    const patience = Math.min(1 + this.table.liveCount / 1_000, PATIENCE_MAX);
+    const patience = Math.min(Math.max(1, this.table.liveCount / 500), PATIENCE_MAX);
     const isFirst = this.table.own.neighbours.length === 0;
     const delayMs = isFirst ? 0 : patience * this.#config.announceDelayMs;
     this.#deadlines.ensure("neighbours", now + delayMs);
