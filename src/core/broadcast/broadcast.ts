@@ -319,6 +319,7 @@ export class Broadcast {
     // A flood comes on every link: it changes the tree only when the tree brings it later.
     if (flood) origin.flood = { sequence: id.sequence, from, at: now };
     if (flood && origin.parent !== undefined && origin.edges.get(origin.parent)) return;
+    if (flood && origin.edges.get(from) === false) this.#graft(from, [{ ...id, sequence: 0 }]);
     origin.edges.set(from, true);
     origin.parent = from;
   }

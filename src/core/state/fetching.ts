@@ -9,7 +9,7 @@ import type { StateDigestEntry } from "../wire/messages.ts";
 import type { StateStore } from "./store.ts";
 
 /** Who should bring something unasked is waited for so long, ms. Guesses, unmeasured. */
-const UNASKED_MS = 500;
+const UNASKED_MS = 1_000;
 /** Who was asked and brings nothing is left for the next after this, … */
 const PATIENCE_MS = 2_000;
 /** … and after this when it is in the middle of something large, which it may be. */
@@ -49,6 +49,8 @@ export class Fetching {
   readonly #out: FetchingOut;
   readonly #lacks = new Map<MemberId, Lack>();
   readonly #sources = new Map<MemberId, Source>();
+  /** Neighbours whose own state we want from them once another has brought what we lack of it. */
+  readonly #joining = new Set<MemberId>();
 
   constructor(own: MemberId, store: StateStore, out: FetchingOut) {
     this.#own = own;
@@ -58,6 +60,24 @@ export class Fetching {
 
   get isIdle(): boolean {
     return this.#lacks.size === 0;
+  }
+
+  /** A link with `peer`: its own state comes from itself from now on, behind what another is bringing just now. */
+  onLinkUp(peer: MemberId, generation: number): void {
+    if (this.#lacks.get(peer)?.generation === generation) this.#joining.add(peer);
+    else this.#join(peer, generation);
+  }
+
+  #join(peer: MemberId, generation: number): void {
+    this.#joining.delete(peer);
+    const maxVersion = this.#store.versionOf(peer, generation);
+    this.#out.ask(peer, [{ owner: peer, generation, maxVersion }]);
+  }
+
+  #settle(owner: MemberId): void {
+    const lack = this.#lacks.get(owner);
+    this.#lacks.delete(owner);
+    if (lack !== undefined && this.#joining.has(owner)) this.#join(owner, lack.generation);
   }
 
   /** A neighbour holds these. */
@@ -98,7 +118,7 @@ export class Fetching {
     if (lack === undefined) return;
     const held = this.#store.versionOf(owner, lack.generation);
     for (const [peer, version] of lack.holders) if (version <= held) lack.holders.delete(peer);
-    if (lack.holders.size === 0) this.#lacks.delete(owner);
+    if (lack.holders.size === 0) this.#settle(owner);
     else if (from === lack.from) {
       lack.since = now;
       if (!more && lack.asked && from !== owner) this.#askNext(owner, lack, now);
@@ -119,6 +139,7 @@ export class Fetching {
   }
 
   removeNeighbour(peer: MemberId, now: number): void {
+    this.#joining.delete(peer);
     for (const [owner, source] of this.#sources)
       if (source.peer === peer) this.#sources.delete(owner);
     for (const [owner, lack] of this.#lacks) {
@@ -154,8 +175,7 @@ export class Fetching {
     const next = holders[(holders.indexOf(lack.from) + 1) % holders.length];
     // Nobody left: the fingerprints still differ, and digests will say more.
     if (next === undefined || this.#out.generationOf(owner) !== lack.generation) {
-      this.#lacks.delete(owner);
-      return;
+      return this.#settle(owner);
     }
     lack.from = next;
     lack.asked = true;

@@ -111,10 +111,11 @@ export class Replica {
 
   /**
    * The next part for somebody who holds everything up to `from`.
-   * @param told whether it was told already what holds up to there
+   * @param told the floor when it was last told what holds: no tombstone was forgotten since if it is the same
    */
-  partFrom(from: number, told: boolean): StatePart {
-    const kept = from > 0 && from < this.#floor && !told ? this.#keptUpTo(from) : undefined;
+  partFrom(from: number, told: number): StatePart {
+    const isBehind = from > 0 && from < this.#floor && told !== this.#floor;
+    const kept = isBehind ? this.#keptUpTo(from) : undefined;
     const entries: StateEntry[] = [];
     let bytes = 0;
     let to = this.maxVersion;
@@ -161,7 +162,9 @@ export class Replica {
     }
     const least = part.kept === undefined ? part.from : 0;
     for (const entry of this.#entries.values()) {
-      if (entry.version <= least || entry.version > part.to || named.has(entry.version)) continue;
+      // A tombstone that others have forgotten does no harm, and may still keep something out.
+      if (entry.value === undefined || named.has(entry.version)) continue;
+      if (entry.version <= least || entry.version > part.to) continue;
       this.#doubts.set(entry.key, entry.version);
     }
     if (this.#doubts.size > 0) this.#doubtUntil = Math.max(this.#doubtUntil, part.last);
@@ -172,7 +175,7 @@ export class Replica {
       const entry = this.#entries.get(key);
       if (entry?.version !== version) continue;
       this.#remove(entry);
-      if (entry.value !== undefined) shown(key, undefined);
+      shown(key, undefined);
     }
     this.#doubts.clear();
   }

@@ -114,8 +114,7 @@ export class Replication {
   }
 
   onLinkUp(peer: MemberId, generation: number): void {
-    const maxVersion = this.store.versionOf(peer, generation);
-    this.#ask(peer, [{ owner: peer, generation, maxVersion }]);
+    this.#fetching.onLinkUp(peer, generation);
     this.compare(peer);
   }
 

@@ -24,8 +24,8 @@ const IDLE_MS = 10_000;
 interface Session {
   /** The neighbour holds everything up to here, or it is on its way. */
   at: number;
-  /** It was told what holds of what it has. */
-  told: boolean;
+  /** The floor of what it was told last: below it, what it has may be gone. */
+  told: number;
   /** Since when there is more for it, ms. */
   waitsSince: number;
   usedAt: number;
@@ -69,7 +69,7 @@ export class Serving {
       sessions.delete(owner);
       waiting.delete(owner);
       if (!isOwn && at > this.#store.versionOf(owner, generation)) continue;
-      sessions.set(owner, { at, told: false, waitsSince: now, usedAt: now });
+      sessions.set(owner, { at, told: 0, waitsSince: now, usedAt: now });
       waiting.add(owner);
     }
     this.#out.wake(peer);
@@ -130,7 +130,7 @@ export class Serving {
     const [owner, session] = chosen;
     const delta = this.#store.deltaFrom(owner, session.at, session.told);
     session.at = delta.to;
-    session.told = true;
+    session.told = delta.floor;
     session.usedAt = now;
     session.waitsSince = now;
     waiting.delete(owner);

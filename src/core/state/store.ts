@@ -144,7 +144,7 @@ export class StateStore {
   }
 
   /** The next delta for who holds everything up to `from`; only where `serves`. */
-  deltaFrom(owner: MemberId, from: number, told: boolean): StateDelta {
+  deltaFrom(owner: MemberId, from: number, told: number): StateDelta {
     const replica = this.#replicas.get(owner) as Replica;
     return this.#delta(owner, replica, replica.partFrom(from, told));
   }

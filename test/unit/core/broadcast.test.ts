@@ -315,6 +315,16 @@ describe("a tree", () => {
     expect(taken()).toEqual(["push 9/3 to 4, hop 3", "deliver 3"]);
   });
 
+  test("gets its hole mended by a flood", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    broadcast.onPayload(B, payload(1), 0);
+    broadcast.removeNeighbour(A);
+    neighbours = [B, C];
+    taken();
+    broadcast.onPayload(B, flood(2), 100);
+    expect(taken()).toEqual(["graft 9/0 to 3", "push 9/2 to 4, hop 3", "deliver 2"]);
+  });
+
   test("takes in who asks for it without asking for a payload", () => {
     broadcast.onPrune(A, OWN);
     broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 0 }]);

@@ -135,6 +135,21 @@ describe("our own writes", () => {
     expect([bench.served(A), bench.served(B)]).toEqual([[], ["1 (0, 1]"]]);
   });
 
+  test("are served with what still holds once tombstones were forgotten, however long the link has been open", () => {
+    bench.want(A, OWN, 0);
+    bench.state.write("k", new Uint8Array(1_000));
+    expect(bench.state.next(A)).toMatchObject({ from: 0, to: 1, kept: undefined });
+    for (let i = 0; i <= 1_000; i++) {
+      bench.state.write(`${i}`, new Uint8Array(1));
+      bench.state.write(`${i}`, undefined);
+    }
+    bench.full = [A];
+    bench.state.write("k", undefined);
+    const missed = 1 + 2 * 50;
+    expect(bench.state.next(A)).toMatchObject({ from: missed, to: 2_004, kept: [] });
+    expect(bench.state.next(A)).toBeUndefined();
+  });
+
   test("flood no more than so many in a second; the rest waits for its turn on the links", () => {
     bench.want(A, OWN, 0);
     for (let i = 0; i < 1_000; i++) bench.state.write("k", new Uint8Array(4));
@@ -206,12 +221,22 @@ describe("what is missing", () => {
     expect(bench.taken()).toEqual(["stateWant 9@0 to 3"]);
   });
 
+  test("of a new neighbour comes from itself only behind what another is bringing", () => {
+    bench.holds(A, entry(2));
+    bench.neighbours = [A, O];
+    bench.state.onLinkUp(O, 1);
+    expect(bench.taken()).toEqual(["stateWant 9@0 to 2", "stateDigest  to 9"]);
+    bench.hear(A, { to: 1, last: 2 });
+    bench.hear(A, { to: 2 });
+    expect(bench.taken()).toContain("stateWant 9@2 to 9");
+  });
+
   test("of a neighbour comes unasked; another is asked when it does not", () => {
     bench.neighbours = [A, O];
     bench.holds(A, entry(5));
-    bench.pass(499);
+    bench.pass(999);
     expect(bench.taken()).toEqual([]);
-    bench.pass(500);
+    bench.pass(1_000);
     expect(bench.taken()).toEqual(["stateWant 9@0 to 2"]);
   });
 
@@ -223,7 +248,7 @@ describe("what is missing", () => {
     bench.hear(A, { to: 2 });
     bench.holds(B, entry(3));
     expect(bench.taken().filter((one) => one.startsWith("stateWant"))).toEqual([]);
-    bench.pass(500);
+    bench.pass(1_000);
     expect(bench.taken()).toContain("stateWant 9@2 to 3");
   });
 

@@ -82,12 +82,12 @@ export function deltasFor(from: StateStore, to: StateStore): StateDelta[] {
       if (newer > generation) continue;
     }
     let at = to.versionOf(owner, generation);
-    let told = false;
+    let told = 0;
     while (at < maxVersion && from.serves(owner, at)) {
       const delta = from.deltaFrom(owner, at, told);
       deltas.push(delta);
       at = delta.to;
-      told = true;
+      told = delta.floor;
     }
   }
   return deltas;
