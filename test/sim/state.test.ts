@@ -164,7 +164,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     world.run(1_000);
     for (let i = 0; i < 50; i++) world.command(owner, { type: "delete", key: `old ${i}` });
     for (let i = 0; i < 1_200; i++) {
-      set(world, owner, "churn " + i, 4, i);
+      set(world, owner, `churn ${i}`, 4, i);
       world.command(owner, { type: "delete", key: `churn ${i}` });
       if (i % 100 === 0) world.run(200);
     }

@@ -58,6 +58,16 @@ export function partOf(id: string, count: number): number {
   return (low >>> 0) % count;
 }
 
+/** Items in one part, about: what one difference costs. */
+const PART_SIZE = 32;
+
+/** Into how many parts a set of so many items is cut. */
+export function partCount(items: number): number {
+  let count = 1;
+  while (count < PARTS_MAX && count * PART_SIZE < items) count *= 2;
+  return count;
+}
+
 /** Whether a set can be cut into so many parts. */
 export function isPartCount(count: number): boolean {
   return count >= 1 && count <= PARTS_MAX && (count & (count - 1)) === 0;

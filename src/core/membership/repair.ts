@@ -18,16 +18,13 @@
  */
 
 import type { Config } from "../config.ts";
-import { isPartCount, PARTS_MAX, partOf } from "../lib/hash.ts";
+import { isPartCount, partCount, partOf } from "../lib/hash.ts";
 import type { MemberId } from "../machine.ts";
 import { DIGEST_MAX, type Message, type MessageOf } from "../wire/messages.ts";
 import type { MemberTable } from "./table.ts";
 
 /** Updates in one message of an answer: several frames, which go as bulk and wait for each other's receipt. */
 const ANSWER_MAX = 256;
-
-/** Members in one part, about: what one difference costs. */
-const PART_SIZE = 32;
 
 /** Entries in one digest; the rest is compared the next time. */
 const ENTRIES_MAX = 2_048;
@@ -168,11 +165,4 @@ export class Repair {
     if (neighbour === undefined) return;
     neighbour.paidAt = Math.max(neighbour.paidAt, now) + bytes / ANSWER_BYTES_PER_MS;
   }
-}
-
-/** Into how many parts a table of so many members is cut. */
-function partCount(members: number): number {
-  let count = 1;
-  while (count < PARTS_MAX && count * PART_SIZE < members) count *= 2;
-  return count;
 }

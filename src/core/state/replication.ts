@@ -10,7 +10,7 @@
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
-import { isPartCount } from "../lib/hash.ts";
+import { isPartCount, partCount } from "../lib/hash.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { MemberId } from "../machine.ts";
 import { DIGEST_MAX, type MessageOf, type StateDigestEntry } from "../wire/messages.ts";
@@ -33,9 +33,8 @@ const BUSY_PERIODS = 5;
 /** Something was written within this time: a difference may be on its way, ms. */
 const QUIET_MS = 1_000;
 
-/** With more owners digests go in parts of about so many, and less often. Source: design. */
+/** With more owners digests go in parts, and less often. Source: design. */
 const PARTED_COUNT = 200;
-const PART_SIZE = 32;
 const PARTED_PERIODS = 10;
 
 /** A neighbour is answered so often at the most, ms: an answer is much larger than its question. */
@@ -127,9 +126,9 @@ export class Replication {
 
   /** Tells a neighbour what is held here, to be told the same. */
   compare(peer: MemberId): void {
-    const count = partCount(this.store.count);
-    if (count === 1) return this.#sendDigest(peer, 1, [0], true);
-    this.#out.tell(peer, { type: "stateParts", hashes: this.store.hash.parts(count) });
+    const { count, hash } = this.store;
+    if (count <= PARTED_COUNT) return this.#sendDigest(peer, 1, [0], true);
+    this.#out.tell(peer, { type: "stateParts", hashes: hash.parts(partCount(count)) });
   }
 
   onParts(from: MemberId, hashes: readonly number[], now: number): void {
@@ -285,11 +284,4 @@ export class Replication {
       this.#deadlines.ensure(`state-news:${peer}`, now + ANNOUNCE_MS);
     }
   }
-}
-
-/** Into how many parts so many owners are cut. */
-function partCount(owners: number): number {
-  let count = 1;
-  while (owners > PARTED_COUNT && count * PART_SIZE < owners && isPartCount(2 * count)) count *= 2;
-  return count;
 }
