@@ -230,6 +230,7 @@ export class Composition {
     const now = this.now;
     this.#sendBaselines(peer);
     this.membership.onLinkUp(peer, record, now);
+    this.broadcast.addNeighbour(peer);
     this.state.onLinkUp(peer, record.generation);
     this.linking.onUp(peer);
     this.emit({ type: "linkUp", peer, transport });

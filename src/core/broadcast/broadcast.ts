@@ -7,7 +7,8 @@
  * - Ids are (origin, generation, sequence), so one number for each origin stands for all that was heard of it, and
  *   delivery is in order for each origin with gaps shown.
  * - A link starts lazy when the origin's own list says that it reaches the other end itself, so that a fully linked
- *   mesh has no duplicate even at the first message; and for something large, which is only announced there.
+ *   mesh has no duplicate even at the first message; and for something large, which is only announced there. A new
+ *   link starts lazy on trees that stand (the paper's starts eager).
  * - Trees are found anew by a payload that goes on every link (`flood`), after a silence and now and then: who gets
  *   it sooner by another way changes over to that (the paper compares hops of announcements).
  * - How long an announced payload is waited for follows what was seen, so that a slow tree is not taken for a broken.
@@ -39,8 +40,11 @@ const FLOOD_BYTES_MAX = 1_024;
 /** What comes by the tree may be so much later than by another way, ms. Guess, unmeasured. */
 const DETOUR_MS = 30;
 
+/** What comes within this time of a prune was on its way, ms. Source: the longest round trip. */
+const PRUNE_MS = 500;
+
 /** The longest that an announced payload is waited for, ms. */
-const GRAFT_DELAY_MS_MAX = 1_000;
+const GRAFT_DELAY_MS_MAX = 400;
 
 /** After so long without a word of an origin its last one is announced, ms. Guess, unmeasured. */
 const SILENCE_MS = 1_000;
@@ -67,6 +71,8 @@ interface Origin {
   inbox: Inbox;
   /** Neighbours on this tree by experience: true eager, false lazy. Others go by `reaches`. */
   readonly edges: Map<MemberId, boolean>;
+  /** When each was pruned by us, ms: what was on its way then needs no answer. */
+  readonly prunedAt: Map<MemberId, number>;
   /** Who announced something that is missing here; who was asked last stands at the end. */
   readonly announcers: Set<MemberId>;
   /** Who brought the last payload that was news. */
@@ -125,7 +131,7 @@ export class Broadcast {
     const id = { origin: this.#config.id, generation, sequence: ++this.#sequence };
     const tree = this.#ownTree();
     const flood = value.length <= FLOOD_BYTES_MAX && this.#isFloodDue(tree, now);
-    if (flood) this.#floodedAt = now;
+    if (flood || this.#sequence === 1) this.#floodedAt = now;
     const payload: Payload = { type: "payload", id, hop: 0, flood, name, value };
     this.#keep(payload, now);
     this.#wake(id.origin, tree, now);
@@ -217,11 +223,19 @@ export class Broadcast {
     }
   }
 
+  /** A new link is on no tree that stands without it, until somebody grafts it or a flood finds it quicker. */
+  addNeighbour(peer: MemberId): void {
+    for (const [id, { parent, edges }] of this.#origins) {
+      if (parent !== undefined && id !== peer) edges.set(peer, false);
+    }
+  }
+
   /** A link ended: what it carried must come another way. */
   removeNeighbour(peer: MemberId): void {
     this.#announcements.removeNeighbour(peer);
     for (const origin of this.#origins.values()) {
       origin.edges.delete(peer);
+      origin.prunedAt.delete(peer);
       origin.announcers.delete(peer);
     }
   }
@@ -284,8 +298,8 @@ export class Broadcast {
 
   /** Asks one announcer for what is missing; the next time, the next one. */
   #askFor(id: MemberId, origin: Origin, now: number): void {
-    const retryMs = Math.max(this.#config.graftRetryMs, 2 * origin.lagMs);
-    const missing = origin.inbox.ask(now, this.#graftDelayMs(origin), retryMs, IDS_MAX);
+    const { graftRetryMs } = this.#config;
+    const missing = origin.inbox.ask(now, this.#graftDelayMs(origin), graftRetryMs, IDS_MAX);
     const neighbours = this.#out.neighbours();
     const peer =
       [...origin.announcers].find((one) => neighbours.includes(one)) ??
@@ -314,8 +328,7 @@ export class Broadcast {
 
   /** A payload that is news: who brought it is on the tree. */
   #onTree(from: MemberId, { id, flood }: Payload, origin: Origin, now: number): void {
-    const lagMs = origin.inbox.missedFor(id.sequence, now) ?? 0;
-    origin.lagMs = Math.max(lagMs, origin.lagMs * 0.9);
+    origin.lagMs = Math.max(origin.inbox.lateMs(id.sequence, now), origin.lagMs * 0.9);
     // A flood comes on every link: it changes the tree only when the tree brings it later.
     if (flood) origin.flood = { sequence: id.sequence, from, at: now };
     if (flood && origin.parent !== undefined && origin.edges.get(origin.parent)) return;
@@ -326,9 +339,9 @@ export class Broadcast {
 
   #onDuplicate(from: MemberId, { id, flood }: Payload, origin: Origin, now: number): void {
     this.stats.duplicates++;
-    if (!flood) return this.#prune(from, id.origin, origin);
+    if (!flood) return this.#prune(from, id.origin, origin, now);
     if (from !== origin.parent) {
-      if (origin.edges.get(from) !== false) this.#prune(from, id.origin, origin);
+      if (origin.edges.get(from) !== false) this.#prune(from, id.origin, origin, now);
       return;
     }
     const first = origin.flood;
@@ -337,7 +350,7 @@ export class Broadcast {
     origin.parent = first.from;
     origin.edges.set(first.from, true);
     this.#graft(first.from, [{ ...id, sequence: 0 }]);
-    this.#prune(from, id.origin, origin);
+    this.#prune(from, id.origin, origin, now);
   }
 
   #isFloodDue(tree: Origin, now: number): boolean {
@@ -386,8 +399,11 @@ export class Broadcast {
     this.#out.tell(peer, { type: "graft", ids });
   }
 
-  #prune(from: MemberId, id: MemberId, origin: Origin): void {
+  #prune(from: MemberId, id: MemberId, origin: Origin, now: number): void {
+    const isPruned = origin.edges.get(from) === false;
+    if (isPruned && now - (origin.prunedAt.get(from) ?? 0) < PRUNE_MS) return;
     origin.edges.set(from, false);
+    origin.prunedAt.set(from, now);
     this.stats.prunes++;
     this.#out.tell(from, { type: "prune", origin: id });
   }
@@ -426,6 +442,7 @@ export class Broadcast {
     const begun: Origin = {
       inbox: new Inbox(this.#config, generation, baseline),
       edges: new Map(),
+      prunedAt: new Map(),
       announcers: new Set(),
       parent: undefined,
       flood: undefined,

@@ -59,10 +59,10 @@ export class Inbox {
     return sequence <= this.#delivered || this.#held.has(sequence);
   }
 
-  /** Whether it is missed, and since when. */
-  missedFor(sequence: number, now: number): number | undefined {
+  /** How long it has been missed without being asked for, ms. */
+  lateMs(sequence: number, now: number): number {
     const missed = this.#missed.get(sequence);
-    return missed && now - missed.since;
+    return missed === undefined || missed.askedAt > missed.since ? 0 : now - missed.since;
   }
 
   /** Takes one that is not here: what can be delivered now comes with `takeReady`. */

@@ -144,6 +144,16 @@ describe("hearing", () => {
     expect(taken()).toEqual(["push 9/2 to 4, hop 3", "deliver 2"]);
   });
 
+  test("duplicates that were on their way when their link was pruned need no answer", () => {
+    for (const sequence of [1, 2, 3]) broadcast.onPayload(A, payload(sequence), 1_000);
+    taken();
+    broadcast.onPayload(B, payload(1), 1_000);
+    broadcast.onPayload(B, payload(2), 1_499);
+    expect(taken()).toEqual(["prune 9 to 3"]);
+    broadcast.onPayload(B, payload(3), 1_500);
+    expect(taken()).toEqual(["prune 9 to 3"]);
+  });
+
   test("a neighbour that pruned is lazy for that origin alone", () => {
     broadcast.onPayload(A, payload(1), 0);
     broadcast.onPrune(B, O);
@@ -313,6 +323,21 @@ describe("a tree", () => {
     expect(taken()).toEqual(["graft 9/0 to 3", "prune 9 to 2"]);
     broadcast.onPayload(B, payload(3), 200);
     expect(taken()).toEqual(["push 9/3 to 4, hop 3", "deliver 3"]);
+  });
+
+  test("that stands takes no new link in before it is asked to", () => {
+    broadcast.onPayload(A, payload(1), 0);
+    const D = memberId(5);
+    neighbours = [A, B, D];
+    broadcast.addNeighbour(D);
+    taken();
+    broadcast.onPayload(A, payload(2), 0);
+    expect(taken()).toEqual(["push 9/2 to 3, hop 3", "deliver 2"]);
+    expect(say()).toContain(D);
+    broadcast.onGraft(D, [payload(2).id]);
+    taken();
+    broadcast.onPayload(A, payload(3), 0);
+    expect(taken()).toEqual(["push 9/3 to 3, hop 3", "push 9/3 to 5, hop 3", "deliver 3"]);
   });
 
   test("gets its hole mended by a flood", () => {
