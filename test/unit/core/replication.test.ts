@@ -314,7 +314,7 @@ describe("who asked", () => {
 });
 
 describe("digests", () => {
-  test("are compared once a period, a little later than the difference is seen; less often while others write", () => {
+  test("row 31: are compared once a period, a little later than the difference is seen; less often while others write", () => {
     bench.now = 5_000;
     for (const peer of [A, B]) bench.state.onDiffers(peer, bench.now);
     expect(bench.taken()).toEqual([]);
@@ -339,7 +339,7 @@ describe("digests", () => {
     expect(bench.taken()).toEqual(["stateDigest  to 2"]);
   });
 
-  test("of many owners go in the parts that differ", () => {
+  test("row 50: of many owners go in the parts that differ", () => {
     for (let i = 0; i < 300; i++) bench.hear(A, { owner: memberId(100 + i), size: 1 });
     bench.pass(10_000);
     bench.taken();
