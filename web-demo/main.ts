@@ -87,11 +87,6 @@ for (const id of ["open-tab", "hint-open"]) {
 // No form leaves the page, also while it starts.
 addEventListener("submit", (event) => event.preventDefault());
 
-// A page that comes back from the browser's cache has left the mesh: begin anew.
-addEventListener("pageshow", ({ persisted }) => {
-  if (persisted) location.reload();
-});
-
 start().catch((error: unknown) => {
   complain(error instanceof Error ? error.message : String(error));
 });

@@ -35,7 +35,8 @@ export class People {
     };
     mesh.on("peer:leave", gone);
     mesh.on("peer:down", gone);
-    for (const event of ["peer:join", "peer:up", "peer:suspect", "peer:update"] as const) {
+    const events = ["peer:join", "peer:up", "peer:suspect", "peer:asleep", "peer:update"] as const;
+    for (const event of events) {
       mesh.on(event, changed);
     }
     mesh.on("link:up", changed);
@@ -44,13 +45,14 @@ export class People {
 
   get self(): Person {
     const { mesh, profile } = this.#session;
-    const links = mesh.peers.live.filter(({ linked }) => linked).map(({ id }) => id);
+    const links = mesh.peers.all.filter(({ linked }) => linked).map(({ id }) => id);
     return { ...profile, id: mesh.self.id, peer: mesh.self, self: true, state: "alive", links };
   }
 
-  /** Others that are here, as many as can be shown. */
-  get live(): readonly Person[] {
-    return this.#session.mesh.peers.live.slice(0, SHOWN_MAX).map((peer) => this.of(peer));
+  /** Others that are here, awake or asleep, as many as can be shown. */
+  get here(): readonly Person[] {
+    const { live, asleep } = this.#session.mesh.peers;
+    return [...live, ...asleep].slice(0, SHOWN_MAX).map((peer) => this.of(peer));
   }
 
   /** Ourselves first, then in the order in which we met them. */
@@ -71,8 +73,13 @@ export class People {
   }
 
   #isShown({ id, state }: Peer, now: number): boolean {
-    if (state === "alive" || state === "suspect") return true;
+    if (isHere(state)) return true;
     const goneAt = this.#goneAt.get(id);
     return goneAt !== undefined && now - goneAt < (state === "left" ? LEFT_MS : DOWN_MS);
   }
+}
+
+/** Not gone, as far as anybody knows. */
+export function isHere(state: PeerState): boolean {
+  return state === "alive" || state === "suspect" || state === "asleep";
 }

@@ -38,7 +38,7 @@ export interface Health {
   readonly why: string;
   /** Members that we have a link with. */
   readonly linkCount: number;
-  /** Other members that are alive or suspect. */
+  /** Other members that are alive, suspect or asleep. */
   readonly peerCount: number;
   readonly seeds: readonly Seed[];
 }

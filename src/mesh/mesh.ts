@@ -103,7 +103,7 @@ export class Mesh {
     return healthOf({
       left: core === undefined,
       linkCount: core?.links().length ?? 0,
-      peerCount: this.peers.live.length,
+      peerCount: this.peers.live.length + this.peers.asleep.length,
       introducedCount: core?.introducedCount ?? 0,
       failedLinks: this.#inbound.failedLinks,
       wasLinked: this.#inbound.wasLinked,

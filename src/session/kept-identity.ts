@@ -12,7 +12,7 @@ import { randomBytes, SECRET_KEY_BYTES, sha256 } from "./crypto.ts";
 const SLOTS_MAX = 8;
 
 /** A page that is just being left may hold the lock a moment longer, ms. A duplicate waits so long. */
-const LOCK_WAIT_MS = 500;
+const LOCK_WAIT_MS = 1_000;
 
 /** Slots in use in this page. */
 const used = new Set<string>();
@@ -109,9 +109,20 @@ function sessionStorageOf(): Storage | undefined {
 /** Holds the lock of a key until the returned function is called or the page ends. Undefined when it is not free. */
 async function lock(secretKey: Uint8Array): Promise<(() => void) | undefined> {
   const name = `hearsay ${[...(await sha256(secretKey)).subarray(0, 16)].join(".")}`;
-  return await new Promise((resolve) => {
-    const hold = (): Promise<void> => new Promise((release) => resolve(() => release()));
-    const signal = AbortSignal.timeout(LOCK_WAIT_MS);
-    navigator.locks.request(name, { signal }, hold).catch(() => resolve(undefined));
+  // First without any time to wait: on a busy machine an answer alone may take longer.
+  return (
+    (await request(name, { ifAvailable: true })) ??
+    (await request(name, { signal: AbortSignal.timeout(LOCK_WAIT_MS) }))
+  );
+}
+
+function request(name: string, options: LockOptions): Promise<(() => void) | undefined> {
+  return new Promise((resolve) => {
+    const hold = (held: Lock | null): Promise<void> | undefined => {
+      if (held !== null) return new Promise((release) => resolve(() => release()));
+      resolve(undefined);
+      return undefined;
+    };
+    navigator.locks.request(name, options, hold).catch(() => resolve(undefined));
   });
 }

@@ -1,6 +1,15 @@
 import type { Page } from "playwright";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { allTogether, DemoStage, PHONE, SCREENSHOTS, SOON, saidIn, say } from "./demo-stage.ts";
+import {
+  allTogether,
+  DemoStage,
+  nameOf,
+  PHONE,
+  SCREENSHOTS,
+  SOON,
+  saidIn,
+  say,
+} from "./demo-stage.ts";
 import { faintTexts, unnamedControls } from "./in-page.ts";
 
 let stage: DemoStage;
@@ -63,6 +72,31 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
     await page.getByRole("button", { name: "Invite" }).tap();
     await page.locator("#give-qr canvas").waitFor();
     expect(await overflow(page)).toBe(0);
+  });
+});
+
+describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
+  test("who is hidden or asleep is shown so, and who is back as before", async () => {
+    const cluster = `asleep-${colorScheme}`;
+    const [page, sleeper] = [await stage.tab(cluster, { colorScheme }), await stage.tab(cluster)];
+    await stage.tab(cluster);
+    const pages = [page, sleeper];
+    await expect.poll(() => page.locator(".person").count(), SOON).toBe(3);
+    const row = page.locator(".person", { hasText: await nameOf(sleeper) });
+    // What a browser does to a tab that is put behind others, and then forgotten there.
+    await sleeper.evaluate(() => {
+      Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    await expect.poll(() => row.locator(".person-how").textContent(), SOON).toMatch(/^hidden tab/);
+    await sleeper.evaluate(() => document.dispatchEvent(new Event("freeze")));
+    await expect.poll(() => row.getAttribute("data-state"), SOON).toBe("asleep");
+    await expect.poll(() => row.locator(".tag").textContent(), SOON).toBe("asleep");
+    expect(await page.evaluate(faintTexts)).toEqual([]);
+    await page.screenshot({ path: `${SCREENSHOTS}asleep-${colorScheme}.png`, fullPage: true });
+    await sleeper.evaluate(() => document.dispatchEvent(new Event("resume")));
+    await expect.poll(() => row.getAttribute("data-state"), SOON).toBe("alive");
+    for (const one of pages) expect(await one.locator(".person[data-state=down]").count()).toBe(0);
   });
 });
 

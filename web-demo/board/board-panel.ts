@@ -29,7 +29,7 @@ export function boardPanel(
     return { x: unit((clientX - left) / width), y: unit((clientY - top) / height) };
   };
   const refresh = oncePerFrame(() => {
-    const everybody = [people.self, ...people.live];
+    const everybody = [people.self, ...people.here];
     showCursors(everybody);
     const drawn = paintInk(canvas, everybody);
     const written = showNotes.show(everybody) > 0;

@@ -12,7 +12,7 @@ import {
   type SimulationLinkDatum,
   type SimulationNodeDatum,
 } from "d3-force";
-import type { Person } from "../people.ts";
+import { isHere, type Person } from "../people.ts";
 
 export interface GraphNode extends SimulationNodeDatum {
   readonly id: string;
@@ -133,10 +133,10 @@ function linksAmong(nodes: readonly GraphNode[]): GraphLink[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const links = new Map<string, GraphLink>();
   for (const source of nodes) {
-    if (!isHere(source)) continue;
+    if (!isHere(source.person.state)) continue;
     for (const id of source.person.links) {
       const target = byId.get(id);
-      if (target === undefined || target === source || !isHere(target)) continue;
+      if (target === undefined || target === source || !isHere(target.person.state)) continue;
       // Which links are ours we know better than anybody.
       const own = source.person.self || target.person.self;
       if (own && !source.person.self) continue;
@@ -145,8 +145,4 @@ function linksAmong(nodes: readonly GraphNode[]): GraphLink[] {
     }
   }
   return [...links.values()];
-}
-
-function isHere({ person: { state } }: GraphNode): boolean {
-  return state === "alive" || state === "suspect";
 }

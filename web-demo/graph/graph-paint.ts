@@ -117,7 +117,8 @@ function paintNode(
   const gone = person.state === "left" || person.state === "down";
   const radius = NODE_RADIUS * (0.4 + 0.6 * age);
   const colour = theme.peers[person.colour] ?? theme.accent;
-  context.globalAlpha = gone ? 0.45 : age;
+  const asleep = person.state === "asleep";
+  context.globalAlpha = gone || asleep ? 0.45 : age;
 
   if (person.self) {
     context.strokeStyle = theme.accent;
@@ -146,6 +147,7 @@ function paintNode(
   context.fillStyle = theme.onPeer;
   context.font = `650 12px ${theme.font}`;
   context.fillText(initials(person.name), x, y + 0.5);
+  if (asleep) paintSleep(context, theme, x + radius, y - radius);
 
   const name = person.self ? "you" : clip(person.name);
   context.font = `${person.self ? 650 : 500} 12px ${theme.font}`;
@@ -153,9 +155,18 @@ function paintNode(
   context.lineWidth = 4;
   context.strokeStyle = theme.surface;
   context.strokeText(name, x, y + radius + 14);
-  context.fillStyle = gone ? theme.muted : theme.ink;
+  context.fillStyle = gone || asleep ? theme.muted : theme.ink;
   context.fillText(name, x, y + radius + 14);
   context.globalAlpha = 1;
+}
+
+function paintSleep(context: CanvasRenderingContext2D, theme: Theme, x: number, y: number): void {
+  context.globalAlpha = 1;
+  context.fillStyle = theme.muted;
+  for (const [step, size] of [13, 10].entries()) {
+    context.font = `700 ${size}px ${theme.font}`;
+    context.fillText("z", x + 9 * step, y - 6 * step);
+  }
 }
 
 /** A circle for a tab, a hexagon for a Node process. */

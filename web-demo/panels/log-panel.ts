@@ -23,8 +23,17 @@ export function logPanel(mesh: Mesh, people: People, announce: (text: string) =>
     write("peers", text, "good");
     announce(text);
   });
+  const away = new Set<string>();
+  mesh.on("peer:asleep", (peer) => {
+    away.add(peer.id);
+    write("peers", `${name(peer)} is asleep: its browser or machine has stopped it`);
+  });
+  mesh.on("peer:up", (peer) => {
+    if (away.delete(peer.id)) write("peers", `${name(peer)} is back`, "good");
+  });
   mesh.on("peer:suspect", (peer) => write("peers", `${name(peer)} does not answer`, "warn"));
   mesh.on("peer:down", (peer) => {
+    away.add(peer.id);
     write("peers", `${name(peer)} is gone without a word`, "bad");
     announce(`${name(peer)} is gone`);
   });

@@ -19,6 +19,10 @@ const STATE_WORDS = {
   left: "left",
 };
 
+/** From here on a silence is worth showing: a live peer's lasts so long in one of ten cases. */
+const QUIET = 1;
+const PHI = "φ, the suspicion: 1 means that so long a silence happens by chance in one of 10 cases";
+
 export function peoplePanel(session: Session, people: People): () => void {
   const list = byId("people", HTMLUListElement);
   const note = byId("people-note", HTMLParagraphElement);
@@ -40,7 +44,7 @@ export function peoplePanel(session: Session, people: People): () => void {
       }
       row.show(person);
     }
-    setText(note, count(session.mesh.peers.live.length + 1, "peer"));
+    setText(note, count(session.mesh.health.peerCount + 1, "peer"));
   };
 }
 
@@ -65,13 +69,14 @@ function otherRow(): Row {
     show(person) {
       showAvatar(row, avatar, person);
       setText(name, person.name);
-      const { rttMs, linked, node } = person.peer;
-      setText(how, `${node ? "Node process" : "browser tab"}${reach(person, linked)}`);
+      const { rttMs, suspicion = 0, linked } = person.peer;
+      setText(how, `${kindOf(person.peer)}${reach(person, linked)}`);
       const words = STATE_WORDS[person.state];
+      const quiet = !words && suspicion >= QUIET;
       const trip = linked && rttMs !== undefined ? roundTrip(rttMs) : "";
-      setText(end, words || trip);
-      setAttribute(end, "title", !words && trip ? "round trip" : undefined);
-      end.className = words ? "tag" : "round-trip";
+      setText(end, words || (quiet ? `silent, φ ${suspicion.toFixed(1)}` : trip));
+      setAttribute(end, "title", quiet ? PHI : !words && trip ? "round trip" : undefined);
+      end.className = words ? "tag" : quiet ? "quiet" : "round-trip";
       setAttribute(end, "data-state", person.state);
     },
   };
@@ -118,8 +123,13 @@ function showAvatar(row: HTMLElement, avatar: HTMLElement, person: Person): void
   setText(avatar, initials(person.name));
 }
 
+function kindOf({ node, mayFreeze }: Person["peer"]): string {
+  if (node) return "Node process";
+  return mayFreeze ? "hidden tab" : "browser tab";
+}
+
 function reach({ state }: Person, linked: boolean): string {
-  if (state === "left" || state === "down") return "";
+  if (state !== "alive" && state !== "suspect") return "";
   return linked ? " · linked with you" : " · reached over others";
 }
 

@@ -27,7 +27,7 @@ export function statePanel(session: Session, people: People): () => void {
     asked = true;
     setTimeout(() => {
       asked = false;
-      table.show([people.self, ...people.live]);
+      table.show([people.self, ...people.here]);
     }, EVERY_MS);
   };
   mesh.know("**", refresh);

@@ -6,19 +6,24 @@ class Locks {
   readonly held = new Set<string>();
   readonly #waiting: (() => void)[] = [];
 
-  request(name: string, options: { signal: AbortSignal }, hold: () => Promise<void>) {
+  request(
+    name: string,
+    { ifAvailable, signal }: { ifAvailable?: boolean; signal?: AbortSignal },
+    hold: (lock: { name: string } | null) => Promise<void> | undefined,
+  ) {
     return new Promise<void>((resolve, reject) => {
       const look = (): void => {
-        if (options.signal.aborted) return reject(options.signal.reason);
+        if (signal?.aborted) return reject(signal.reason);
+        if (this.held.has(name) && ifAvailable) return resolve(hold(null));
         if (this.held.has(name)) return void this.#waiting.push(look);
         this.held.add(name);
-        hold().then(() => {
+        hold({ name })?.then(() => {
           this.held.delete(name);
           resolve();
           for (const waiting of this.#waiting.splice(0)) waiting();
         });
       };
-      options.signal.addEventListener("abort", look);
+      signal?.addEventListener("abort", look);
       look();
     });
   }
