@@ -69,8 +69,7 @@ export function healthOf(signs: HealthSigns): Health {
 }
 
 const FIREWALL = "if it stays so, a firewall may be between, and a TURN server in iceServers helps";
-const EPHEMERAL =
-  "a reload joins as another member, since this page cannot keep an identity: serve it over https";
+const EPHEMERAL = "its reload is another member: only pages over https keep an identity";
 
 type Verdict = Pick<Health, "state" | "reasons" | "why">;
 

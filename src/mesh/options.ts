@@ -131,7 +131,7 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   for (const seed of seeds) checkSeed(seed);
   if (identity !== undefined) checkIdentity(identity);
   if (options.store !== undefined && options.store !== false) {
-    throw wrong("store", "store can be false: keep nothing. Leave it out to keep what can be kept");
+    throw wrong("store", "store can only be false: keep nothing");
   }
   checkBoolean("leaveOnSignals", options.leaveOnSignals);
   if (!(joinTimeoutMs >= 0)) throw wrong("joinTimeoutMs", "joinTimeoutMs must be 0 or more");

@@ -79,6 +79,8 @@ export class DemoStage {
       if (["error", "warning"].includes(message.type())) complain(message.text());
     });
     await page.goto(address);
+    // It has joined, and its buttons do something.
+    await page.getByLabel("Your name").waitFor({ state: "attached" });
     return page;
   }
 }
