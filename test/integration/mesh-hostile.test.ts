@@ -196,10 +196,11 @@ describe("a member that sends garbage", () => {
       if (intruder === undefined || !isLinked(host, { id: intruder.id })) {
         const entered: Intruder = await Intruder.at(host, network);
         entered.end.send("reliable", entered.frame(entered.hello()));
-        await until([host], "the intruder is in", () => isLinked(host, { id: entered.id }));
+        await entered.end.until("the host's greeting", () => entered.end.frames.length > 0);
         frames.push(...samples(entered, host).map((message) => entered.frame(message)));
         frames.push(...entered.end.frames.map(({ bytes }) => bytes));
         frames.splice(0, Math.max(0, frames.length - 200));
+        await until([host], "the intruder is in", () => isLinked(host, { id: entered.id }));
         intruder = entered;
         links++;
       }
