@@ -16,6 +16,9 @@ import { type MessageOf, STATE_ENTRIES_MAX, type StateEntry } from "../wire/mess
 export type StateDelta = MessageOf<"stateDelta">;
 export type StatePart = Omit<StateDelta, "type" | "owner" | "generation">;
 
+/** Entries that are kept in the order of their coming, beside their keys. */
+const TAIL_MAX = 128;
+
 /** Tombstones of one owner. Guess, unmeasured. */
 const TOMBSTONES_MAX = 1_000;
 
@@ -36,6 +39,9 @@ export class Replica {
   #entries = new Map<string, StateEntry>();
   #highest = 0;
   #ascending = true;
+  /** What was put last, ascending: everything above `#tailFrom`, so that the latest is served without a search. */
+  #tail: StateEntry[] = [];
+  #tailFrom = 0;
   #tombstones = 0;
   #loose = 0;
   #bytes = 0;
@@ -119,8 +125,8 @@ export class Replica {
     const entries: StateEntry[] = [];
     let bytes = 0;
     let to = this.maxVersion;
-    for (const entry of this.#inOrder()) {
-      if (entry.version <= from) continue;
+    for (const entry of from >= this.#tailFrom ? this.#tail : this.#inOrder()) {
+      if (entry.version <= from || this.#entries.get(entry.key) !== entry) continue;
       bytes += sizeOf(entry);
       if (entries.length > 0 && (bytes > DELTA_BYTES || entries.length >= STATE_ENTRIES_MAX)) {
         to = entries[entries.length - 1]?.version as number;
@@ -195,8 +201,18 @@ export class Replica {
     if (entry.value === undefined) this.#tombstones++;
     this.#bytes += sizeOf(entry);
     // At the end of the map, which stays in the order of the versions unless one came early.
-    if (entry.version < this.#highest) this.#ascending = false;
-    else this.#highest = entry.version;
+    if (entry.version < this.#highest) {
+      this.#ascending = false;
+      this.#tail = [];
+      this.#tailFrom = this.#highest;
+    } else {
+      this.#highest = entry.version;
+      this.#tail.push(entry);
+    }
+    if (this.#tail.length > TAIL_MAX) {
+      this.#tailFrom = (this.#tail[TAIL_MAX / 2 - 1] as StateEntry).version;
+      this.#tail = this.#tail.slice(TAIL_MAX / 2);
+    }
     this.#entries.set(entry.key, entry);
   }
 
