@@ -7,10 +7,11 @@ import type { Input, MemberId, MeshEvent } from "../../core/machine.ts";
 import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
+import { contentOf } from "./said.ts";
 import { Weather } from "./weather.ts";
 
 /** Trees are mended, gaps given up, and large messages take their time. ms. */
-const HEARD_MS = 20_000;
+const HEARD_MS = 15_000;
 
 /** What is older than this has been looked at. ms. */
 const KEEP_MS = 60_000;
@@ -132,10 +133,4 @@ class Delivery implements Oracle {
 }
 
 /** Both were undisturbed so long before it was said: the trees are theirs. ms. */
-const LEAD_MS = 15_000;
-
-function contentOf(name: string, value: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of value) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `${name}:${value.length}:${hash}`;
-}
+const LEAD_MS = 5_000;

@@ -1,20 +1,26 @@
 /** All oracles. */
 
+import { accusation } from "./accusation.ts";
 import { agreement } from "./agreement.ts";
 import { bounds } from "./bounds.ts";
 import { delivery } from "./delivery.ts";
 import { detection } from "./detection.ts";
+import { direct } from "./direct.ts";
 import { incarnations } from "./incarnations.ts";
 import type { MakeOracle } from "./oracle.ts";
 import { overlay } from "./overlay.ts";
 import { replication } from "./replication.ts";
+import { trees } from "./trees.ts";
 
 export const ORACLES: readonly MakeOracle[] = [
+  accusation,
   agreement,
   bounds,
   delivery,
   detection,
+  direct,
   incarnations,
   overlay,
   replication,
+  trees,
 ];

@@ -7,6 +7,7 @@
 import type { Input, MemberId, MeshEvent } from "../../core/machine.ts";
 import type { SimMember } from "../member.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
+import { contentOf } from "./said.ts";
 
 interface Write {
   readonly key: string;
@@ -56,7 +57,7 @@ class ReplicationOracle implements Oracle {
     this.#seen.set(member, seen);
     const name = `${event.owner} ${event.key}`;
     const before = seen.get(name);
-    const content = event.value && contentOf(event.value);
+    const content = event.value && contentOf("", event.value);
     const found = this.#find(event.owner, event.key, content, before);
     if (found !== undefined) seen.set(name, found);
     else if (event.value === undefined) {
@@ -83,9 +84,19 @@ class ReplicationOracle implements Oracle {
     if (command.type !== "set" && command.type !== "delete") return;
     const entry = this.#replicaOf(member, member.config.id)?.get(command.key);
     const owner: Owner = this.#owners.get(member) ?? { writes: [], byKey: new Map() };
-    if (entry === undefined || entry.version <= (owner.writes.at(-1)?.version ?? 0)) return;
+    if (entry === undefined) return;
+    const last = owner.writes.at(-1);
+    const content = entry.value && contentOf("", entry.value);
+    if (entry.version <= (last?.version ?? 0)) {
+      const same = owner.byKey.get(command.key)?.at(-1);
+      if (same?.version === entry.version && same.content === content) return;
+      this.#report(
+        member,
+        `writes ${command.key} as version ${entry.version} after ${last?.version}`,
+      );
+      return;
+    }
     this.#owners.set(member, owner);
-    const content = entry.value && contentOf(entry.value);
     const write = { key: command.key, version: entry.version, content };
     owner.writes.push(write);
     const ofKey = owner.byKey.get(command.key) ?? [];
@@ -170,10 +181,4 @@ function latestUpTo(writes: readonly Write[], to: number, from: number): Iterabl
     if (!latest.has(write.key)) latest.set(write.key, write);
   }
   return latest.values();
-}
-
-function contentOf(value: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of value) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `${value.length}:${hash}`;
 }

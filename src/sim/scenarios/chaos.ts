@@ -46,6 +46,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   talkMore: (chaos, member) => chaos.talk(member),
   talkOn: (chaos, member) => chaos.talk(member),
   talkAgain: (chaos, member) => chaos.talk(member),
+  send: (chaos, member) => chaos.send(member),
+  sendMore: (chaos, member) => chaos.send(member),
   talkLarge: (chaos, member) => chaos.say(member, 20_000 + chaos.rng.below(60_000)),
 };
 
@@ -176,6 +178,15 @@ class Chaos {
     if (member.paused) return;
     const value = this.#value(bytes);
     this.world.command(member, { type: "say", id: this.#said, name: "talk", value });
+  }
+
+  send(member: SimMember): void {
+    const to = this.trial.pick();
+    if (member.paused || to === member) return;
+    const [value, id] = [this.#value(8 + this.rng.below(2_000)), this.#said];
+    const { config } = to;
+    const command = { type: "send", id, to: config.id, name: "to-one", timeoutMs: 10_000 } as const;
+    this.world.command(member, { ...command, value });
   }
 
   /** All faults are over. */

@@ -1,0 +1,53 @@
+/**
+ * Of invariant 2, the sharper half: while nothing but loss and crashes disturbs the mesh, no live member is even
+ * declared down. Being refuted in time is no excuse: applications have been told.
+ */
+
+import type { MeshEvent } from "../../core/machine.ts";
+import type { SimMember } from "../member.ts";
+import type { World } from "../world.ts";
+import type { MakeOracle, Oracle, Report } from "./oracle.ts";
+import { Weather } from "./weather.ts";
+
+/** What was amiss before is forgotten after so long: a suspicion and its end. ms. */
+const CALM_MS = 15_000;
+
+export const accusation: MakeOracle = (world, report) => new Accusation(world, report);
+
+class Accusation implements Oracle {
+  readonly name = "accusation";
+  readonly #world: World;
+  readonly #report: Report;
+  readonly #weather: Weather;
+  /** Declared down in this step. A restart is told as down and up at once. */
+  readonly #accused = new Set<SimMember>();
+
+  constructor(world: World, report: Report) {
+    this.#world = world;
+    this.#report = report;
+    this.#weather = new Weather(world);
+  }
+
+  /** Looked at often, so that it is known since when members are within reach of each other. */
+  check(): void {
+    this.#weather.partCount();
+  }
+
+  onEvent(_member: SimMember, event: MeshEvent): void {
+    if (event.type !== "member") return;
+    const subject = this.#world.find(event.member.id);
+    if (subject === undefined) return;
+    if (event.kind === "down" && subject.alive) this.#accused.add(subject);
+    else if (event.kind === "up") this.#accused.delete(subject);
+  }
+
+  onStep(member: SimMember): void {
+    if (this.#accused.size === 0) return;
+    if (this.#weather.calm(CALM_MS).length === this.#world.live().length) {
+      for (const subject of this.#accused) {
+        this.#report(member, `declares member ${subject.index} down, which is there`);
+      }
+    }
+    this.#accused.clear();
+  }
+}

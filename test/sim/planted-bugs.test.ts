@@ -1,0 +1,279 @@
+/**
+ * Each of these bugs is planted into a real class, and an oracle must see it: an oracle that catches nothing proves
+ * nothing. What caught what stands in `docs/simulator.md`.
+ */
+
+import { afterEach, expect, test, vi } from "vitest";
+import { Broadcast } from "../../src/core/broadcast/broadcast.ts";
+import { Inbox } from "../../src/core/broadcast/inbox.ts";
+import { LinkTable } from "../../src/core/links/link-table.ts";
+import { Detector } from "../../src/core/membership/detector.ts";
+import { Suspicions } from "../../src/core/membership/suspicion.ts";
+import { MemberTable } from "../../src/core/membership/table.ts";
+import { Overlay } from "../../src/core/overlay/overlay.ts";
+import { DirectMessages } from "../../src/core/routing/direct.ts";
+import { Routes } from "../../src/core/routing/routes.ts";
+import { Replica } from "../../src/core/state/replica.ts";
+import { runScenario, SCENARIOS, type Scenario } from "../../src/sim/index.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Puts `make(original)` in the place of a method, for one test. */
+function plant<T extends object, K extends keyof T & string>(
+  prototype: T,
+  method: K,
+  make: (original: (...args: unknown[]) => unknown) => (this: T, ...args: never[]) => unknown,
+): void {
+  const original = prototype[method] as (...args: unknown[]) => unknown;
+  const planted = make(original);
+  vi.spyOn(prototype, method as never).mockImplementation(planted as never);
+}
+
+interface Run {
+  readonly scenario: string;
+  readonly members: number;
+  readonly loss?: number;
+  readonly seeds?: readonly number[];
+  readonly options?: Readonly<Record<string, number>>;
+}
+
+function oraclesThatSee({ scenario, members, loss = 0, seeds = [1], options = {} }: Run): string[] {
+  const found = SCENARIOS.find(({ name }) => name === scenario) as Scenario;
+  const defaults = Object.fromEntries(
+    Object.entries(found.options).map(([name, spec]) => [name, spec.default]),
+  );
+  const seen = seeds.flatMap((seed) => {
+    const settings = { members, loss, seed, options: { ...defaults, ...options } };
+    return runScenario(found, settings).violations.map(({ oracle }) => oracle);
+  });
+  return [...new Set(seen)];
+}
+
+interface Planted {
+  readonly bug: string;
+  readonly plant: () => void;
+  readonly run: Run;
+  readonly seenBy: string;
+}
+
+const PARTITION: Run = { scenario: "partition", members: 10, options: { partitionMs: 20_000 } };
+const CHAOS: Run = { scenario: "chaos", members: 16, seeds: [1, 2, 3, 4, 5], options: { faults: 40 } };
+
+const BUGS: readonly Planted[] = [
+  {
+    bug: "membership: a refutation is dropped",
+    plant: () => plant(MemberTable.prototype, "applyOwn", () => () => "none"),
+    run: PARTITION,
+    seenBy: "detection",
+  },
+  {
+    bug: "membership: the record of a down member makes it alive again",
+    plant: () =>
+      plant(
+        MemberTable.prototype,
+        "applyClaim",
+        (original) =>
+          function (this: MemberTable, ...[claim, now]: unknown[]) {
+            const change = original.call(this, claim, now);
+            const { id, state } = claim as { id: string; state: string };
+            const held = this.get(id);
+            if (state === "down" && held !== undefined) Object.assign(held, { state: "alive" });
+            return change;
+          } as never,
+      ),
+    run: { scenario: "crash", members: 10, options: { crashes: 2 } },
+    seenBy: "detection",
+  },
+  {
+    bug: "membership: an incarnation falls",
+    plant: () =>
+      plant(
+        MemberTable.prototype,
+        "applyRecord",
+        (original) =>
+          function (this: MemberTable, ...[record, now]: unknown[]) {
+            const { id, generation, version, incarnation } = record as {
+              id: string;
+              generation: number;
+              version: number;
+              incarnation: number;
+            };
+            const older = { ...(record as object), incarnation: Math.max(0, incarnation - 1) };
+            const held = this.get(id)?.record;
+            const isRefutation = held?.generation === generation && held.version < version;
+            return original.call(this, isRefutation ? older : record, now);
+          } as never,
+      ),
+    run: PARTITION,
+    seenBy: "detection",
+  },
+  {
+    bug: "suspicion: one report is a quorum",
+    plant: () =>
+      plant(
+        Suspicions.prototype,
+        "judge",
+        () =>
+          function (this: Suspicions, ...[target]: unknown[]) {
+            return this.has(target as string) ? "down" : "none";
+          } as never,
+      ),
+    run: { scenario: "idle", members: 30, loss: 0.3, options: { seconds: 60 } },
+    seenBy: "accusation",
+  },
+  {
+    bug: "detector: nobody is ever given up",
+    plant: () =>
+      plant(
+        Detector.prototype,
+        "check",
+        (original) =>
+          function (this: Detector, ...args: unknown[]) {
+            const action = original.apply(this, args);
+            return action === "giveUp" ? "ping" : action;
+          } as never,
+      ),
+    run: { scenario: "crash", members: 10, options: { crashes: 2 } },
+    seenBy: "detection",
+  },
+  {
+    bug: "links: a link that was given up is kept at one end",
+    plant: () => plant(LinkTable.prototype, "drop", () => () => undefined),
+    run: { scenario: "crash", members: 10, options: { crashes: 2 } },
+    seenBy: "overlay",
+  },
+  {
+    bug: "overlay: lost links are not replaced",
+    plant: () =>
+      plant(
+        Overlay.prototype,
+        "seek",
+        (original) =>
+          function (this: Overlay, ...args: unknown[]) {
+            return (args[1] as number) < 20_000 ? original.apply(this, args) : undefined;
+          } as never,
+      ),
+    run: PARTITION,
+    seenBy: "overlay",
+  },
+  {
+    bug: "routing: a route leads in a circle",
+    plant: () =>
+      plant(
+        Routes.prototype,
+        "path",
+        (original) =>
+          function (this: Routes, ...args: unknown[]) {
+            const path = original.apply(this, args) as readonly string[] | undefined;
+            if (path === undefined || path.length < 2) return path;
+            return path.flatMap((hop, i) => (i < path.length - 1 ? [hop, path[0] as string] : []));
+          } as never,
+      ),
+    run: { ...CHAOS, members: 40, options: { faults: 200, apartMs: 200 } },
+    seenBy: "direct",
+  },
+  {
+    bug: "routing: repeated messages are not recognised",
+    plant: () => plant(DirectMessages.prototype, "isNew", () => () => true),
+    run: { ...CHAOS, loss: 0.3 },
+    seenBy: "direct",
+  },
+  {
+    bug: "broadcast: what was heard is forgotten",
+    plant: () =>
+      plant(
+        Inbox.prototype,
+        "takeReady",
+        (original) =>
+          function (this: Inbox, ...args: unknown[]) {
+            const ready = original.apply(this, args) as { id: { sequence: number } }[];
+            return ready.flatMap((one) => (one.id.sequence % 10 === 0 ? [one, one] : [one]));
+          } as never,
+      ),
+    run: { scenario: "broadcast", members: 12, options: { seconds: 1, perSecond: 20 } },
+    seenBy: "delivery",
+  },
+  {
+    bug: "broadcast: a payload is lost without a gap",
+    plant: () =>
+      plant(
+        Inbox.prototype,
+        "takeReady",
+        (original) =>
+          function (this: Inbox, ...args: unknown[]) {
+            const ready = original.apply(this, args) as { id: { sequence: number } }[];
+            return ready.filter(({ id }) => id.sequence % 10 !== 0);
+          } as never,
+      ),
+    run: { scenario: "broadcast", members: 20, options: { seconds: 1, perSecond: 20 } },
+    seenBy: "delivery",
+  },
+  {
+    bug: "broadcast: a prune goes to the wrong side",
+    plant: () =>
+      plant(
+        Broadcast.prototype,
+        "onPrune",
+        (original) =>
+          function (this: Broadcast, ...[from, origin]: unknown[]) {
+            return original.call(this, origin, from);
+          } as never,
+      ),
+    run: { scenario: "broadcast", members: 30, options: { seconds: 20, perSecond: 50, bytes: 64 } },
+    seenBy: "trees",
+  },
+  {
+    bug: "state: a version is used twice",
+    plant: () =>
+      plant(
+        Replica.prototype,
+        "write",
+        (original) =>
+          function (this: Replica, ...args: unknown[]) {
+            if (this.maxVersion % 4 === 3) this.maxVersion--;
+            return original.apply(this, args);
+          } as never,
+      ),
+    run: CHAOS,
+    seenBy: "replication",
+  },
+  {
+    bug: "state: a tombstone is forgotten",
+    plant: () =>
+      plant(
+        Replica.prototype,
+        "apply",
+        (original) =>
+          function (this: Replica, ...[part, ...rest]: unknown[]) {
+            const { entries } = part as { entries: { value: unknown }[] };
+            const kept = entries.filter(({ value }) => value !== undefined);
+            return original.call(this, { ...(part as object), entries: kept }, ...rest);
+          } as never,
+      ),
+    run: CHAOS,
+    seenBy: "replication",
+  },
+  {
+    bug: "state: a hole is taken for complete",
+    plant: () =>
+      plant(
+        Replica.prototype,
+        "apply",
+        (original) =>
+          function (this: Replica, ...[part, ...rest]: unknown[]) {
+            const from = Math.min((part as { from: number }).from, this.maxVersion);
+            return original.call(this, { ...(part as object), from }, ...rest);
+          } as never,
+      ),
+    run: { ...CHAOS, loss: 0.2 },
+    seenBy: "replication",
+  },
+];
+
+test.each(BUGS)("$bug: seen by $seenBy", ({ plant: plantIt, run, seenBy }) => {
+  expect(oraclesThatSee(run), "without the bug").toEqual([]);
+  plantIt();
+  expect(oraclesThatSee(run), "with it").toContain(seenBy);
+});
