@@ -1,6 +1,7 @@
 /**
- * Of invariant 2, the sharper half: while nothing but loss and crashes disturbs the mesh, no live member is even
- * declared down. Being refuted in time is no excuse: applications have been told.
+ * Of invariant 2, the sharper half: a live member that nothing disturbs is not even declared down by another that
+ * nothing disturbs, while members crash, links break, and others stand still. Being refuted in time is no excuse:
+ * applications have been told.
  */
 
 import type { MeshEvent } from "../../core/machine.ts";
@@ -43,11 +44,16 @@ class Accusation implements Oracle {
 
   onStep(member: SimMember): void {
     if (this.#accused.size === 0) return;
-    if (this.#weather.calm(CALM_MS).length === this.#world.live().length) {
-      for (const subject of this.#accused) {
-        this.#report(member, `declares member ${subject.index} down, which is there`);
-      }
+    const open = this.#world.now - this.#weather.openSince >= CALM_MS;
+    for (const subject of this.#accused) {
+      if (!open || !this.#isCalm(subject) || !this.#isCalm(member)) continue;
+      if (!this.#weather.connected(member, subject)) continue;
+      this.#report(member, `declares member ${subject.index} down, which is there`);
     }
     this.#accused.clear();
+  }
+
+  #isCalm(member: SimMember): boolean {
+    return this.#world.now - this.#weather.calmSince(member) >= CALM_MS;
   }
 }

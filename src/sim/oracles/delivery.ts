@@ -114,6 +114,13 @@ class Delivery implements Oracle {
       const said = this.#said.get(lives[life] as SimMember) ?? [];
       const next = said.find((one) => one.sequence > after && one.content === content);
       if (next === undefined) continue;
+      // A newcomer begins where its first neighbour stands; from there on nothing is left out silently.
+      if (after > 0 && next.sequence > after + 1) {
+        this.#report(
+          member,
+          `heard ${next.sequence} of ${event.from} after ${after}, without a gap`,
+        );
+      }
       listener.life = life;
       listener.sequence = next.sequence;
       return;
