@@ -27,9 +27,19 @@ export class DownWatch implements Observer {
     world.observe(this);
   }
 
+  /** The member says good-bye and goes. */
+  leave(victim: SimMember): void {
+    this.#world.command(victim, { type: "leave" });
+    this.#expect(victim);
+  }
+
   /** The member crashes now. */
   crash(victim: SimMember): void {
     this.#world.crash(victim);
+    this.#expect(victim);
+  }
+
+  #expect(victim: SimMember): void {
     const unaware = new Set(this.#world.live());
     const at = this.#world.now;
     this.#crashes.set(victim.config.id, { at, unaware, firstMs: undefined, allMs: undefined });
@@ -61,6 +71,7 @@ export class DownWatch implements Observer {
   onEvent(member: SimMember, event: MeshEvent): void {
     if (event.type !== "member") return;
     const { id } = event.member;
+    if (event.kind === "leave") this.#notice(member, id);
     if (event.kind === "down") {
       this.#notice(member, id);
       const subject = this.#world.find(id);

@@ -45,6 +45,12 @@ export const crash: Scenario = {
   options: {
     crashes: { default: 20, min: 1, max: 1_000, what: "how many crash, at most a third" },
     apartMs: { default: 2_000, min: 0, max: 60_000, what: "the longest pause between two crashes" },
+    clean: {
+      default: 0,
+      min: 0,
+      max: 1,
+      what: "1: they say good-bye instead, as a closed tab does",
+    },
   },
   run(trial) {
     trial.grow();
@@ -52,7 +58,8 @@ export const crash: Scenario = {
     const watch = new DownWatch(world);
     const count = Math.min(trial.option("crashes"), Math.floor(trial.settings.members / 3) || 1);
     for (let i = 0; i < count; i++) {
-      watch.crash(trial.pick());
+      if (trial.option("clean") >= 0.5) watch.leave(trial.pick());
+      else watch.crash(trial.pick());
       world.run(trial.rng.float() * trial.option("apartMs"));
     }
     world.runUntil(() => watch.allKnown, PATIENCE_MS);
@@ -67,6 +74,7 @@ function detectionFigures(watch: DownWatch): Figures {
     detectFirstMsP50: percentile(first, 0.5),
     detectFirstMsP99: percentile(first, 0.99),
     detectAllMsP50: percentile(all, 0.5),
+    detectAllMsP95: percentile(all, 0.95),
     detectAllMsP99: percentile(all, 0.99),
     detectAllMsMax: largest(all),
     undetectedCount: unknown,
