@@ -243,7 +243,7 @@ const BUGS: readonly Planted[] = [
   {
     bug: "routing: repeated messages are not recognised",
     plant: () => plant(DirectMessages.prototype, "isNew", () => () => true),
-    run: { ...CHAOS, loss: 0.3 },
+    run: { ...CHAOS, loss: 0.3, options: { faults: 30 } },
     seenBy: "direct",
   },
   {

@@ -8,8 +8,8 @@ import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { Weather } from "./weather.ts";
 
-/** A suspicion lasts 10 s at the most, an audit follows, and news cross the mesh. ms. */
-const CRASH_KNOWN_MS = 20_000;
+/** Silence, a suspicion of 10 s at the most, an audit, and news that cross the mesh: with all of it late. ms. */
+const CRASH_KNOWN_MS = 30_000;
 
 /** A false word is refuted as soon as its subject hears it. ms. */
 const REFUTED_MS = 10_000;
