@@ -50,8 +50,9 @@ async function gather(): Promise<{ tabs: TabActor[]; children: ChildActor[] }> {
   const since = wallMs();
   const options = {
     joinTimeoutMs: PATIENCE_MS,
-    // Two above the target is where links are refused.
-    parameters: { linksTarget: linksMax - 2 },
+    // Two above the target is where links are refused. So many on two cores are slow together: a message that is late
+    // by more than the usual 2 s is not given up.
+    parameters: { linksTarget: linksMax - 2, gapMs: 20_000 },
   };
   // One place after another, for their start takes the processor.
   const tabs: TabActor[] = [];
