@@ -100,6 +100,9 @@ function isSame(a: Update, b: Update): boolean {
   if (a.type === "record" && b.type === "record") {
     return a.record.generation === b.record.generation && a.record.version === b.record.version;
   }
-  if (a.type === "opinion" && b.type === "opinion") return a.sequence === b.sequence;
-  return a.type === "claim" && b.type === "claim" && a.state === b.state;
+  if (a.type === "opinion" && b.type === "opinion") {
+    return a.observerGeneration === b.observerGeneration && a.sequence === b.sequence;
+  }
+  if (a.type !== "claim" || b.type !== "claim" || a.state !== b.state) return false;
+  return a.generation === b.generation && a.incarnation === b.incarnation;
 }

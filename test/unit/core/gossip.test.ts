@@ -112,3 +112,21 @@ test("all who have none of it get one and the same message", () => {
   expect(sent).toHaveLength(2);
   expect(sent[0]?.message).toBe(sent[1]?.message);
 });
+
+test("an older claim or opinion in the same words is not the same news", () => {
+  const claim = { type: "claim", id: X, generation: 1, incarnation: 2, state: "suspect" } as const;
+  const opinion = { type: "opinion", ...opinionOf("report", A, X, { sequence: 3 }) } as const;
+  const heard = (...said: Update[]): number => {
+    sent = [];
+    gossip.tell(claim, undefined);
+    gossip.tell(opinion, undefined);
+    for (const one of said) gossip.had(one, B);
+    gossip.flushNow();
+    const to = sent.find((one) => one.to === B)?.message;
+    return to?.type === "members" ? to.updates.length : 0;
+  };
+  expect(heard({ ...claim, incarnation: 1 }, { ...opinion, sequence: 2 })).toBe(2);
+  expect(heard({ ...claim, generation: 0 }, { ...opinion, observerGeneration: 0 })).toBe(2);
+  expect(heard({ ...claim, state: "down" }, opinion)).toBe(1);
+  expect(heard(claim, opinion)).toBe(0);
+});
