@@ -8,9 +8,9 @@ const equalTables = (world: World): boolean =>
   new Set(world.live().map(({ core }) => JSON.stringify(core.fingerprints()))).size === 1;
 
 describe("many join at once", () => {
-  test.each([1, 2])("120 know each other within 4 s, and it costs little; seed %i", (seed) => {
-    const count = 120;
-    const world = new World(seed, {}, { keepEvents: false });
+  test("60 know each other within 4 s, and it costs little", () => {
+    const count = 60;
+    const world = new World(1, {}, { keepEvents: false });
     let bytes = 0;
     world.observe({
       onSent: (_member, _lane, frame) => {
@@ -20,18 +20,18 @@ describe("many join at once", () => {
     for (let i = 0; i < count; i++) world.add();
     const tookMs = world.runUntil(() => knowAll(world), 10_000, 100);
     expect(tookMs, "all know all").toBeLessThanOrEqual(4_000);
-    // Before news of members went together it was 5,800 steps and 430 kB for 100 members.
-    expect(world.steps / count).toBeLessThan(600);
-    expect(bytes / count).toBeLessThan(150_000);
+    // Before news of members went together it was 3,500 steps and 260 kB.
+    expect(world.steps / count).toBeLessThan(450);
+    expect(bytes / count).toBeLessThan(60_000);
     expect(
       world.runUntil(() => equalTables(world), 40_000, 500),
       "equal tables",
     ).toBeDefined();
   });
 
-  test("one that joins 200 gets their records once, from its first neighbour", () => {
+  test("one that joins 100 gets their records once, from its first neighbour", () => {
     const world = new World(3, {}, { keepEvents: false });
-    world.settle(200);
+    world.settle(100);
     world.run(5_000);
     const newcomer = world.add();
     let received = 0;
@@ -44,12 +44,12 @@ describe("many join at once", () => {
         if (member === newcomer) sent += frame.length;
       },
     });
-    const tookMs = world.runUntil(() => newcomer.core.liveCount === 201, 5_000);
+    const tookMs = world.runUntil(() => newcomer.core.liveCount === 101, 5_000);
     expect(tookMs).toBeLessThanOrEqual(1_500);
     world.run(10_000 - (tookMs ?? 0));
     expect(equalTables(world)).toBe(true);
-    // 200 records of about 185 bytes, and what is said and answered meanwhile.
-    expect(received).toBeLessThan(2 * 200 * 185);
+    // 100 records of about 185 bytes, and what is said and answered meanwhile.
+    expect(received).toBeLessThan(2 * 100 * 185);
     expect(sent).toBeLessThan(20_000);
   });
 });
@@ -57,7 +57,7 @@ describe("many join at once", () => {
 describe("idle members", () => {
   test.each([
     [100, 8],
-    [200, 8],
+
     [100, 12],
   ])("%i with %i links send at most 250 bytes of payload a second", (count, linksTarget) => {
     const world = new World(4, {}, { keepEvents: false, parameters: { linksTarget } });
