@@ -36,7 +36,7 @@ describe.each([1, 2])("seed %i", (seed) => {
   });
 
   test("while a quarter crashes and others come, what goes to those who stay arrives once within 10 s", () => {
-    const world = grown(seed, 32, { loss: 0.05 });
+    const world = grown(seed, 24, { loss: 0.05 });
     const staying = world.live().filter(({ index }) => index % 4 !== 0);
     const sent: { from: SimMember; to: SimMember; id: number }[] = [];
     for (const victim of world.live().filter(({ index }) => index % 4 === 0)) {
@@ -101,7 +101,7 @@ describe.each([1, 2])("seed %i", (seed) => {
 
   test("5 MB over others arrive once while links break, and their copies do not fill the links", () => {
     const parameters = { demandBytes: 1_000_000_000 };
-    const world = grown(seed, 20, { parameters });
+    const world = grown(seed, 30, { parameters });
     const [from] = world.live() as [SimMember];
     const [to] = strangers(world, from) as [SimMember];
     let bytes = 0;
