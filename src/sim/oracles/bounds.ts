@@ -11,8 +11,8 @@ export const bounds: MakeOracle = (world, report) => {
   const look = (member: SimMember): void => {
     const { config, core } = member;
     const { deadlines, links, membership } = core.layers;
-    const known = [...membership.table.others()].length;
-    if (known >= config.membersMax + 1) report(member, `knows ${known} members`);
+    const known = membership.table.size;
+    if (known > config.membersMax) report(member, `knows ${known} members`);
     const wanted = DEADLINES_ALWAYS + DEADLINES_EACH * (known + links.count) + config.directMax;
     if (deadlines.size > wanted) report(member, `has ${deadlines.size} deadlines`);
     for (const { peer, queuedBytes } of core.links()) {
