@@ -10,17 +10,20 @@
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
-import type { Message, Update } from "../wire/messages.ts";
+import type { Message, MessageOf, Update } from "../wire/messages.ts";
 
 /** Updates in one message of news: about a frame. */
 const NEWS_MAX = 64;
+
+/** Opinions that fit a datagram in any case. */
+const URGENT_MAX = 16;
 
 /** Messages of news that need not wait, before they go together. Guess, unmeasured. */
 const BURST = 4;
 
 export interface GossipOut {
   neighbours(): readonly MemberId[];
-  send(to: MemberId, message: Message): void;
+  send(to: MemberId, message: Message, lane?: "datagram"): void;
 }
 
 interface News {
@@ -76,14 +79,22 @@ export class Gossip {
     for (const peer of this.#out.neighbours()) {
       const missing = all.filter(({ had }) => !had.includes(peer)).map(({ update }) => update);
       const messages = missing.length === all.length ? whole : messagesOf(missing, NEWS_MAX);
-      for (const message of messages) this.#out.send(peer, message);
+      for (const message of messages) {
+        if (isUrgent(message)) this.#out.send(peer, message, "datagram");
+        this.#out.send(peer, message);
+      }
     }
   }
 }
 
+/** A few opinions race on both lanes: a stream that has lost a frame holds up all behind it for half a second. */
+function isUrgent({ updates }: MessageOf<"members">): boolean {
+  return updates.length <= URGENT_MAX && updates.every(({ type }) => type === "opinion");
+}
+
 /** `updates` in messages of so many. */
-export function messagesOf(updates: readonly Update[], countMax: number): Message[] {
-  const messages: Message[] = [];
+export function messagesOf(updates: readonly Update[], countMax: number): MessageOf<"members">[] {
+  const messages: MessageOf<"members">[] = [];
   for (let i = 0; i < updates.length; i += countMax) {
     messages.push({ type: "members", updates: updates.slice(i, i + countMax) });
   }

@@ -29,6 +29,9 @@ const LOOK_MS = 1_000;
 /** Observers that must agree on how long a member has not answered. */
 const AGREE_MIN = 2;
 
+/** What is added to that when there are no more, in periods: each may have lost its first probes to chance. */
+const FEW_PERIODS = 0.8;
+
 /** Auditors that must agree. */
 const UNREACHABLE_MIN = 2;
 
@@ -168,8 +171,8 @@ export class Suspicions {
     if (suspicion === undefined) return "none";
     const { observers, reports, asleep, since } = this.#count(suspicion, standing);
     const agreed = since.sort((a, b) => a - b)[Math.min(reports, AGREE_MIN) - 1] ?? now;
-    const alone = reports < AGREE_MIN ? this.#config.probePeriodMs / 2 : 0;
-    suspicion.ripeAt = agreed + this.#config.downMinMs + alone;
+    const { downMinMs, probePeriodMs } = this.#config;
+    suspicion.ripeAt = agreed + downMinMs + (reports > AGREE_MIN ? 0 : FEW_PERIODS * probePeriodMs);
     const { vouched, unreachable } = this.#hear(suspicion, now);
     const verdict = verdictOf(observers, reports, vouched, this.#config.downShare);
     suspicion.quorate = verdict === "down";
