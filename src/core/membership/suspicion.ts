@@ -30,7 +30,7 @@ const LOOK_MS = 1_000;
 const AGREE_MIN = 2;
 
 /** What is added to that when there are no more, in periods: each may have lost its first probes to chance. */
-const FEW_PERIODS = 0.8;
+const FEW_PERIODS = 1;
 
 /** Auditors that must agree. */
 const UNREACHABLE_MIN = 2;

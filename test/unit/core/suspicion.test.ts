@@ -215,8 +215,8 @@ describe("suspicions", () => {
   test("… and less than three observers a little longer", () => {
     put(X, { record: recordOf(X, { neighbours: O.slice(0, 1) }) });
     suspicions.add(report(O[0], { agoMs: 3_000 }), 0);
-    expect(judge(1_299)).toBe("suspect");
-    expect(judge(1_300)).toBe("down");
+    expect(judge(1_499)).toBe("suspect");
+    expect(judge(1_500)).toBe("down");
   });
 
   test("silence after it said that it may be frozen is sleep", () => {
