@@ -207,6 +207,7 @@ export class Composition {
       if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
       if (after.state === "left") this.state.drop(id);
       if (before === undefined) this.broadcast.onKnown(id, this.now);
+      if (present && !wasPresent) this.linking.onArrived(id, this.now);
       for (const kind of kindsOf(before, after)) {
         this.emit({ type: "member", kind, member: viewOf(after) });
       }
@@ -228,11 +229,12 @@ export class Composition {
 
   #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
     const now = this.now;
+    const isBridge = record.neighbours.length > 0 && !this.membership.table.isLive(peer);
     this.#sendBaselines(peer);
     this.membership.onLinkUp(peer, record, now);
     this.broadcast.addNeighbour(peer);
     this.state.onLinkUp(peer, record.generation);
-    this.linking.onUp(peer);
+    this.linking.onUp(peer, isBridge, now);
     this.emit({ type: "linkUp", peer, transport });
     this.delivery.linksChanged(peer);
     if (this.#connected) return;

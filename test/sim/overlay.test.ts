@@ -14,6 +14,18 @@ const isBounded = (world: World): boolean =>
 const made = (world: World): number =>
   world.members.reduce((sum, member) => sum + linksMade(member), 0);
 
+/** Stays one mesh, in which nobody is held for down, once the news of the meeting has gone round. */
+function expectOneMesh(world: World, ms: number): void {
+  world.run(5_000);
+  for (let at = 0; at < ms; at += 1_000) {
+    world.run(1_000);
+    expect(parts(world)).toHaveLength(1);
+    for (const { core } of world.live()) {
+      expect(core.members().every(({ state }) => state === "alive")).toBe(true);
+    }
+  }
+}
+
 /** Nothing is opened and nothing is ended for `ms`. */
 function expectCalm(world: World, ms: number): void {
   world.run(2_000);
@@ -103,6 +115,24 @@ describe.each([1, 2])("seed %i", (seed) => {
     world.heal();
     invite(world, a, b);
     within(world, 30_000, "one mesh, bounded", () => parts(world).length === 1 && isBounded(world));
+  });
+
+  test("row 22: two halves whose views are full grow together, and do not fall apart again", () => {
+    const world = grown(seed, 40);
+    const side = (one: SimMember): number => one.index % 2;
+    world.run(10_000);
+    world.partition(new Map(world.live().map((one) => [one, side(one)])));
+    within(world, 60_000, "two meshes", () => parts(world).join() === "20,20");
+    within(world, 60_000, "full views", () => degrees(world).every((degree) => degree >= TARGET));
+    world.run(60_000);
+    world.heal();
+    within(world, 20_000, "one mesh", () => parts(world).length === 1);
+    const crossing = (): number =>
+      world.live().flatMap((one) => linkedWith(one).filter((other) => side(other) > side(one)))
+        .length;
+    within(world, 20_000, "many links between the halves", () => crossing() >= 10);
+    expectOneMesh(world, 90_000);
+    expect(crossing()).toBeGreaterThanOrEqual(5);
   });
 
   test("a storm of 40 newcomers: all have links within 3 s, one mesh within 8 s, and few links are made in vain", () => {

@@ -61,6 +61,18 @@ const WORLDS: Readonly<Record<string, (world: World) => void>> = {
     }
     world.run(30_000);
   },
+  // Nothing comes back from who is mute: what it heard is said to it again.
+  "lost acknowledgements": (world) => {
+    world.run(20_000);
+    const [from, to] = world.members as [SimMember, SimMember];
+    world.silence(to);
+    const value = new Uint8Array(10);
+    const command = { type: "send", id: 1, to: to.config.id, name: "n", timeoutMs: 9_000 } as const;
+    world.command(from, { ...command, value });
+    world.run(2_500);
+    world.silence(to, false);
+    world.run(20_000);
+  },
   // One that gives its neighbours up for nothing is outvoted by the others.
   "one broken observer": (world) => {
     world.run(20_000);
@@ -243,7 +255,7 @@ const BUGS: readonly Planted[] = [
   {
     bug: "routing: repeated messages are not recognised",
     plant: () => plant(DirectMessages.prototype, "isNew", () => () => true),
-    run: { ...CHAOS, loss: 0.3, options: { faults: 30 } },
+    run: { scenario: "lost acknowledgements", members: 20 },
     seenBy: "direct",
   },
   {

@@ -166,8 +166,17 @@ export class Linking {
     this.#attempts.onConnectFailed(attempt, reason, now);
   }
 
-  /** A link with `peer` was greeted. */
-  onUp(peer: MemberId): void {
+  /** A member is here that was not. */
+  onArrived(id: MemberId, now: number): void {
+    this.#overlay.merger.onArrived(id, now);
+  }
+
+  /**
+   * A link with `peer` was greeted.
+   * @param isBridge it was not live here, and has links of its own
+   */
+  onUp(peer: MemberId, isBridge: boolean, now: number): void {
+    if (isBridge) this.#overlay.merger.onBridge(peer, now);
     this.#attempts.onUp(peer);
     this.#overlay.onLinkUp(peer);
   }

@@ -19,6 +19,7 @@ import type { LinkRequest, MemberRecord } from "../wire/messages.ts";
 import { ActiveView } from "./active-view.ts";
 import type { Attempts } from "./attempts.ts";
 import { Introductions } from "./introductions.ts";
+import { Merger } from "./merger.ts";
 
 /** Introduced members that a newcomer asks at once. */
 const FIRST_DIALS = 3;
@@ -53,6 +54,7 @@ export interface OverlayOut {
 
 export class Overlay {
   readonly introductions = new Introductions();
+  readonly merger: Merger;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #rng: Rng;
@@ -92,6 +94,7 @@ export class Overlay {
     this.#attempts = attempts;
     this.#out = out;
     this.#view = new ActiveView(config);
+    this.merger = new Merger(rng.fork("merger"));
   }
 
   /** Something changed: compare what is with what is wanted, soon. */
@@ -114,6 +117,7 @@ export class Overlay {
   /** @param onPurpose a bye was said */
   onLinkDown(peer: MemberId, onPurpose: boolean, now: number): void {
     if (this.#parting === peer) this.#parting = undefined;
+    this.merger.onLinkDown(peer);
     if (!onPurpose) this.#lostAt.push(now);
     this.#walkAt = 0;
     this.wake(now);
@@ -153,6 +157,7 @@ export class Overlay {
   onRelease(peer: MemberId, hard: boolean, now: number): void {
     const links = this.#out.neighbours().length - (this.#parting === undefined ? 0 : 1);
     if (this.#isCrisis || !this.#out.linked(peer) || !this.#view.spares(links, hard)) return;
+    if (this.merger.isBridge(peer, now)) return;
     if (hard || this.#out.demand(peer, now) !== "busy") this.#out.drop(peer);
   }
 
@@ -163,8 +168,10 @@ export class Overlay {
     this.#assess(now, lateMs);
     if (this.introductions.isUp) this.#askBySeeds(generation, now);
     if (this.#sound === 0) return;
+    const returned = this.merger.take(this.#table.liveCount, now);
     if (this.#view.isFull) this.#askAll(generation, now);
     else this.#walk(generation, now);
+    if (returned !== undefined && !this.#view.isFull) this.demand(returned, generation, now);
     this.#part(now);
   }
 
@@ -292,7 +299,7 @@ export class Overlay {
 
   #mostSpare(links: readonly MemberId[], now: number): MemberId | undefined {
     const records = links.flatMap((id) => this.#table.get(id)?.record ?? []);
-    return this.#view.mostSpare(records.filter(({ id }) => this.#out.demand(id, now) !== "busy"));
+    return this.#view.mostSpare(records.filter(({ id }) => this.#isIdle(id, now)));
   }
 
   /** First what was opened for traffic that is over. */
@@ -302,7 +309,12 @@ export class Overlay {
       return record !== undefined && this.#view.seemsToSpare(record);
     });
     const idle = spare.find((id) => this.#out.demand(id, now) === "idle");
-    return idle ?? this.#rng.pick(spare.filter((id) => this.#out.demand(id, now) !== "busy"));
+    return idle ?? this.#rng.pick(spare.filter((id) => this.#isIdle(id, now)));
+  }
+
+  /** Nothing speaks for keeping the link but the number of links. */
+  #isIdle(peer: MemberId, now: number): boolean {
+    return this.#out.demand(peer, now) !== "busy" && !this.merger.isBridge(peer, now);
   }
 
   #isSought(peer: MemberId): boolean {
