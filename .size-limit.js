@@ -1,6 +1,6 @@
 // What a user's bundle pays for `import { join } from "hearsay"`. simple-peer is counted apart
 // (an application may bring its own WebRTC), and what loads on first use is not in it.
-// The aim is 40 kB. The core is half of it, and a library's MessagePack an eighth.
+// The aims are 40 kB and 75 kB. The core is more than half of the first, a library's MessagePack a ninth.
 
 /** Leaves `import()` alone, so that only what is loaded at once is counted. */
 const leaveDynamicImports = {
@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "50.5 kB",
+    limit: "51 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "76 kB",
+    limit: "77 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];

@@ -8,7 +8,7 @@ import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { Weather } from "./weather.ts";
 
-/** The trees of the first words grow within this, and each look is over so long. ms. */
+/** Trees grow again within this after a disturbance, and each look is over so long. ms. */
 const CALM_MS = 10_000;
 const WINDOW_MS = 5_000;
 
@@ -27,6 +27,8 @@ class Trees implements Oracle {
   readonly #weather: Weather;
   #since = 0;
   #said = 0;
+  /** Said in the window before: with the first words trees only begin to grow. */
+  #saidBefore = 0;
   #before = 0;
 
   constructor(world: World, report: Report) {
@@ -47,10 +49,12 @@ class Trees implements Oracle {
     const needed = this.#said * (live.length - 1);
     const redundancy = (received - this.#before) / needed - 1;
     const calm = this.#weather.calm(CALM_MS + WINDOW_MS).length === live.length;
-    if (calm && this.#said >= SAID_MIN && redundancy > REDUNDANCY_MAX) {
+    const grown = Math.min(this.#said, this.#saidBefore) >= SAID_MIN;
+    if (calm && grown && redundancy > REDUNDANCY_MAX) {
       this.#report(undefined, `payloads come ${(1 + redundancy).toFixed(2)} times to each member`);
     }
     this.#since = now;
+    this.#saidBefore = this.#said;
     this.#said = 0;
     this.#before = received;
   }
