@@ -1,25 +1,17 @@
 // Trees, gaps and what is missed, in virtual time: each over several seeds, with loss, crashes, partitions and churn.
 import { describe, expect, test } from "vitest";
-import type { Parameters } from "../../src/core/config.ts";
 import type { MeshEvent } from "../../src/core/machine.ts";
-import { type NetworkOptions, type SimMember, World } from "../../src/sim/index.ts";
+import type { SimMember, World } from "../../src/sim/index.ts";
+import { type Joined, joined } from "./graph.ts";
 
 const SEEDS = [11, 12];
 
-interface Grown {
-  readonly count: number;
-  readonly network?: Partial<NetworkOptions>;
-  readonly parameters?: Partial<Parameters>;
-}
-
-function grow(seed: number, { count, network = {}, parameters = {} }: Grown): World {
-  const world = new World(seed, network);
-  for (let i = 0; i < count; i++) {
-    world.add({ parameters });
-    world.run(20);
-  }
+function grow(seed: number, options: Joined): World {
+  const world = joined(seed, options);
   const linked = (): boolean =>
-    world.live().every(({ core }) => core.members().length === count && core.links().length > 2);
+    world
+      .live()
+      .every(({ core }) => core.members().length === options.count && core.links().length > 2);
   expect(world.runUntil(linked, 30_000), "all know all").toBeDefined();
   world.run(5_000);
   return world;

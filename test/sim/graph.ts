@@ -10,6 +10,22 @@ interface Options extends Partial<NetworkOptions> {
   readonly spacingMs?: number;
 }
 
+export interface Joined {
+  readonly count: number;
+  readonly network?: Partial<NetworkOptions>;
+  readonly parameters?: Partial<Parameters>;
+}
+
+/** A world whose members have just begun to join, one after another. */
+export function joined(seed: number, { count, network = {}, parameters = {} }: Joined): World {
+  const world = new World(seed, network);
+  for (let i = 0; i < count; i++) {
+    world.add({ parameters });
+    world.run(20);
+  }
+  return world;
+}
+
 /** A world in which everyone knows everyone and nothing is sought any more. */
 export function grown(seed: number, count: number, options: Options = {}): World {
   const { parameters = {}, spacingMs = 50, ...network } = options;

@@ -39,6 +39,22 @@ function plant<T extends object, K extends keyof T & string>(
   vi.spyOn(prototype, method as never).mockImplementation(planted as never);
 }
 
+interface Ready {
+  readonly id: { readonly sequence: number };
+}
+
+/** Puts `change` between an inbox and what hears it. */
+function plantReady(change: (ready: readonly Ready[]) => readonly Ready[]): void {
+  plant(
+    Inbox.prototype,
+    "takeReady",
+    (original) =>
+      function (this: Inbox, ...args: unknown[]) {
+        return change(original.apply(this, args) as Ready[]);
+      } as never,
+  );
+}
+
 interface Run {
   readonly scenario: string;
   readonly members: number;
@@ -261,30 +277,15 @@ const BUGS: readonly Planted[] = [
   {
     bug: "broadcast: what was heard is forgotten",
     plant: () =>
-      plant(
-        Inbox.prototype,
-        "takeReady",
-        (original) =>
-          function (this: Inbox, ...args: unknown[]) {
-            const ready = original.apply(this, args) as { id: { sequence: number } }[];
-            return ready.flatMap((one) => (one.id.sequence % 10 === 0 ? [one, one] : [one]));
-          } as never,
+      plantReady((ready) =>
+        ready.flatMap((one) => (one.id.sequence % 10 === 0 ? [one, one] : [one])),
       ),
     run: { scenario: "broadcast", members: 12, options: { seconds: 1, perSecond: 20 } },
     seenBy: "delivery",
   },
   {
     bug: "broadcast: a payload is lost without a gap",
-    plant: () =>
-      plant(
-        Inbox.prototype,
-        "takeReady",
-        (original) =>
-          function (this: Inbox, ...args: unknown[]) {
-            const ready = original.apply(this, args) as { id: { sequence: number } }[];
-            return ready.filter(({ id }) => id.sequence % 10 !== 0);
-          } as never,
-      ),
+    plant: () => plantReady((ready) => ready.filter(({ id }) => id.sequence % 10 !== 0)),
     run: { scenario: "broadcast", members: 20, options: { seconds: 1, perSecond: 20 } },
     seenBy: "delivery",
   },

@@ -1,22 +1,12 @@
 // State under loss, overload, partition, crash and restart, in virtual time, over several seeds.
 import { describe, expect, test } from "vitest";
-import type { Parameters } from "../../src/core/config.ts";
-import { type NetworkOptions, type SimMember, World } from "../../src/sim/index.ts";
+import type { SimMember, World } from "../../src/sim/index.ts";
+import { type Joined, joined } from "./graph.ts";
 
 const SEEDS = [21, 22, 23];
 
-interface Grown {
-  readonly count: number;
-  readonly network?: Partial<NetworkOptions>;
-  readonly parameters?: Partial<Parameters>;
-}
-
-function grow(seed: number, { count, network = {}, parameters = {} }: Grown): World {
-  const world = new World(seed, network);
-  for (let i = 0; i < count; i++) {
-    world.add({ parameters });
-    world.run(20);
-  }
+function grow(seed: number, options: Joined): World {
+  const world = joined(seed, options);
   expect(
     world.runUntil(() => agree(world) && isKnown(world), 60_000),
     "all know all",

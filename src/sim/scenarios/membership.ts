@@ -3,14 +3,8 @@
 import type { SimMember } from "../member.ts";
 import { DownWatch } from "./down-watch.ts";
 import { largest, percentile } from "./figures.ts";
-import type { Scenario } from "./scenario.ts";
+import { PATIENCE_MS, type Scenario, SETTLE_MS } from "./scenario.ts";
 import type { Figures, Trial } from "./trial.ts";
-
-/** Nothing takes longer than this, or it is taken never to happen. ms. */
-const PATIENCE_MS = 60_000;
-
-/** Faults are over: so long until what must hold then is looked at, ms. */
-const SETTLE_MS = 20_000;
 
 export const joinStorm: Scenario = {
   name: "join-storm",

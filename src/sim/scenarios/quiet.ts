@@ -3,11 +3,8 @@
 import type { SimMember } from "../member.ts";
 import { DownWatch } from "./down-watch.ts";
 import { round } from "./figures.ts";
-import type { Scenario } from "./scenario.ts";
+import { PATIENCE_MS, type Scenario, SETTLE_MS } from "./scenario.ts";
 import { Traffic } from "./traffic.ts";
-
-const PATIENCE_MS = 120_000;
-const SETTLE_MS = 20_000;
 
 export const idle: Scenario = {
   name: "idle",

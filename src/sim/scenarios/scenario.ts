@@ -9,6 +9,12 @@ export interface OptionSpec {
   readonly what: string;
 }
 
+/** Nothing takes longer than this, or it is taken never to happen. ms. */
+export const PATIENCE_MS = 120_000;
+
+/** Faults are over: so long until what must hold then is looked at, ms. */
+export const SETTLE_MS = 20_000;
+
 export interface Scenario {
   readonly name: string;
   /** One line. */

@@ -4,13 +4,10 @@ import type { SimMember } from "../member.ts";
 import { DownWatch } from "./down-watch.ts";
 import { largest, mean, percentile, round } from "./figures.ts";
 import { ReachWatch } from "./reach-watch.ts";
-import type { Scenario } from "./scenario.ts";
+import { PATIENCE_MS, type Scenario, SETTLE_MS } from "./scenario.ts";
 import { StalenessWatch } from "./staleness-watch.ts";
 import { Traffic } from "./traffic.ts";
 import type { Figures, Trial } from "./trial.ts";
-
-const SETTLE_MS = 20_000;
-const PATIENCE_MS = 60_000;
 
 /** Things said to shape the trees, and then to measure them. */
 const TREE_SAYS = 10;

@@ -2,10 +2,7 @@
 
 import { DownWatch } from "./down-watch.ts";
 import { percentile } from "./figures.ts";
-import type { Scenario } from "./scenario.ts";
-
-const SETTLE_MS = 20_000;
-const PATIENCE_MS = 120_000;
+import { PATIENCE_MS, type Scenario, SETTLE_MS } from "./scenario.ts";
 
 export const pauseGrid: Scenario = {
   name: "pause-grid",
