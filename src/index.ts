@@ -4,9 +4,9 @@ export { PARAMETERS } from "./core/config.ts";
 export { HearsayError } from "./errors.ts";
 export type { MeshEventName, MeshEvents } from "./mesh/events.ts";
 export type { Health, HealthState } from "./mesh/health.ts";
-export type { Heard, HearHandler } from "./mesh/hearing.ts";
+export type { Heard, HearHandler, HearOptions } from "./mesh/hearing.ts";
 export type { Join } from "./mesh/join.ts";
-export type { KnowHandler } from "./mesh/knowing.ts";
+export type { KnowHandler, Known, KnowOptions } from "./mesh/knowing.ts";
 export type { ListenOptions, Unlisten } from "./mesh/listeners.ts";
 export type { Mesh } from "./mesh/mesh.ts";
 export type {
@@ -14,12 +14,13 @@ export type {
   Identity,
   InviteOptions,
   JoinOptions,
-  Logger,
   SendOptions,
 } from "./mesh/options.ts";
 export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
+export type { Reading, ReadOptions } from "./mesh/reading.ts";
 export type { MeshStats } from "./mesh/stats.ts";
-export type { IceServer } from "./runtime/host.ts";
+export type { MeshTypes } from "./mesh/typed.ts";
+export type { IceServer, Logger } from "./runtime/host.ts";
 export type { AcceptedInvitation, Invitation } from "./runtime/invitations.ts";
 export type { Seed } from "./runtime/seeds.ts";
 export { MemoryNetwork, memoryTransport } from "./transport/memory.ts";

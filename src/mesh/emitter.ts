@@ -1,8 +1,8 @@
 /** The events of a mesh to those who listen, and what their handlers throw to whom it concerns. */
 
+import type { Logger } from "../runtime/host.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
 import { Listeners, type ListenOptions, type Unlisten } from "./listeners.ts";
-import type { Logger } from "./options.ts";
 
 export class Emitter {
   readonly #logger: Logger | undefined;

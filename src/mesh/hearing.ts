@@ -21,12 +21,19 @@ export type HearHandler<T = unknown> = (
   heard: Heard<T>,
 ) => unknown;
 
+export interface HearOptions extends ListenOptions {
+  /** Also what this member says itself. Default false. */
+  readonly own?: boolean;
+}
+
 interface Message extends Omit<Heard, "data"> {
   readonly value: Uint8Array;
+  /** We said it ourselves. */
+  readonly own: boolean;
 }
 
 export class Hearing {
-  readonly #listeners: Listeners<[name: string, heard: () => Heard | undefined]>;
+  readonly #listeners: Listeners<[name: string, own: boolean, heard: () => Heard | undefined]>;
 
   constructor(report: (error: unknown) => void) {
     this.#listeners = new Listeners(report);
@@ -35,9 +42,10 @@ export class Hearing {
   add(
     matches: (name: string) => boolean,
     handler: HearHandler,
-    options: ListenOptions = {},
+    options: HearOptions = {},
   ): Unlisten {
-    return this.#listeners.add((name, read) => {
+    return this.#listeners.add((name, own, read) => {
+      if (own && options.own !== true) return undefined;
       const heard = matches(name) ? read() : undefined;
       if (heard !== undefined) return handler(heard.data, heard.from, name, heard);
       return undefined;
@@ -45,9 +53,9 @@ export class Hearing {
   }
 
   /** @param unreadable told once when somebody wants to hear it and it cannot be read */
-  tell({ value, ...message }: Message, unreadable: (reason: string) => void): void {
+  tell({ value, own, ...message }: Message, unreadable: (reason: string) => void): void {
     let decoded: ReturnType<typeof decodeValue> | undefined;
-    this.#listeners.tell(message.name, () => {
+    this.#listeners.tell(message.name, own, () => {
       if (decoded === undefined) {
         decoded = decodeValue(value);
         if (!decoded.ok) unreadable(decoded.reason);

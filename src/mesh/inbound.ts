@@ -2,14 +2,15 @@
 
 import type { MemberId, MemberView, MeshEvent } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
+import type { Logger } from "../runtime/host.ts";
 import { type Answers, pendingAnswers } from "./answers.ts";
 import { Emitter } from "./emitter.ts";
 import { Hearing } from "./hearing.ts";
 import { Knowing } from "./knowing.ts";
 import { leftMeanwhile, sendError } from "./mesh-errors.ts";
-import type { Logger } from "./options.ts";
 import { PeerObject, Peers } from "./peers.ts";
 import { StateView } from "./state-view.ts";
+import { Timers } from "./timers.ts";
 
 export interface InboundContext {
   readonly logger: Logger | undefined;
@@ -34,6 +35,7 @@ export class Inbound {
   readonly events: Emitter;
   readonly hearing: Hearing;
   readonly knowing: Knowing;
+  readonly timers: Timers;
   readonly said: Answers = pendingAnswers();
   readonly sent: Answers = pendingAnswers();
   /** Values that came and could not be read. */
@@ -48,7 +50,12 @@ export class Inbound {
     this.#context = context;
     this.events = new Emitter(context.logger);
     this.hearing = new Hearing(this.events.report);
-    this.knowing = new Knowing(() => this.peers.all, this.events.report);
+    this.knowing = new Knowing(
+      () => this.peers.all,
+      () => this.self,
+      this.events.report,
+    );
+    this.timers = new Timers(this.events.report);
     this.self = this.#peerObject(own);
   }
 
@@ -63,6 +70,7 @@ export class Inbound {
 
   /** The life is over: what was under way in it will not be answered. */
   stop(): void {
+    this.timers.stop();
     this.said.rejectAll(leftMeanwhile());
     this.sent.rejectAll(leftMeanwhile());
   }
@@ -129,16 +137,27 @@ export class Inbound {
   #onHeard({ from, name, value, direct }: Extract<MeshEvent, { type: "heard" }>): void {
     const peer = this.peers.get(from);
     if (peer === undefined) return;
-    this.hearing.tell({ name, value, from: peer, direct }, (reason) => {
+    this.hearing.tell({ name, value, from: peer, direct, own: false }, (reason) => {
       this.unreadable++;
       this.#context.logger?.warn(`a message of ${peer.name} cannot be read`, { name, reason });
     });
   }
 
+  /** We say this: to those of our own handlers that asked for it, as the others get it. */
+  sayOwn(name: string, value: Uint8Array): void {
+    this.hearing.tell({ name, value, from: this.self, direct: false, own: true }, () => {});
+  }
+
+  /** We set this key, or deleted it. */
+  setOwn(key: string, value: Uint8Array | undefined): void {
+    this.state.put(this.self.id, key, value);
+    this.knowing.tell(this.self, key);
+  }
+
   #onState({ owner, key, value }: Extract<MeshEvent, { type: "state" }>): void {
     this.state.put(owner, key, value);
     const peer = this.peers.get(owner);
-    if (peer !== undefined) this.knowing.tell(peer, peer.get(key), key);
+    if (peer !== undefined) this.knowing.tell(peer, key);
   }
 
   #peerObject(view: MemberView): PeerObject {

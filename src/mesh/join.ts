@@ -6,17 +6,24 @@ import { hashOfCluster, keyPair } from "../session/identity.ts";
 import { Mesh } from "./mesh.ts";
 import { leftMeanwhile, TAKEN } from "./mesh-errors.ts";
 import { type JoinOptions, parseOptions } from "./options.ts";
+import type { MeshTypes } from "./typed.ts";
 
 const JOIN_TIMEOUT_MS = 15_000;
 
 /** Timers do not hold longer waits, 24 days: those last for ever. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-export type Join = (options: string | JoinOptions) => Promise<Mesh>;
+/**
+ * @typeParam T what keys and names carry, such as
+ * `join<{ state: { cursor: Point }; events: { "chat.message": string } }>(…)`
+ */
+export type Join = <T extends MeshTypes = MeshTypes>(
+  options: string | JoinOptions,
+) => Promise<Mesh<T>>;
 
 /** The `join` of one platform. */
 export function joinOn(host: Host): Join {
-  return async (given) => {
+  return async <T extends MeshTypes>(given: string | JoinOptions) => {
     const options = parseOptions(given);
     const { identity, cluster, store } = options;
     const mayKeep = identity === undefined && store !== false;
@@ -25,7 +32,7 @@ export function joinOn(host: Host): Join {
       keyPair(identity?.secretKey ?? kept?.secretKey),
       hashOfCluster(cluster),
     ]);
-    const mesh = new Mesh(host, options, { keys, clusterHash, kept });
+    const mesh = new Mesh<T>(host, options, { keys, clusterHash, kept });
     try {
       await mesh.start();
       await settled(mesh, options);

@@ -52,6 +52,7 @@ export class Life {
   #generation: number;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
+  #hasRun = false;
   /** Counts starts and leaves. */
   #count = 0;
 
@@ -159,7 +160,7 @@ export class Life {
     const { kept } = this.#self;
     const held = (await kept?.hold()) ?? true;
     const [transport, makeClient] = await Promise.all([
-      this.#options.transport ?? this.#host.defaultTransport(this.#options),
+      this.#makeTransport(),
       this.#seedUrls.size > 0 ? loadClient() : undefined,
     ]);
     if (count !== this.#count || !held) {
@@ -187,8 +188,21 @@ export class Life {
         ? undefined
         : setInterval(() => this.#out.repeat(), repeatValuesMs);
     this.#running = { driver, unwatch, repeating, invitations: undefined };
+    this.#hasRun = true;
     for (const url of this.#seedUrls) driver.seeds.add(url);
     this.#out.started();
+  }
+
+  #makeTransport(): Transport | Promise<Transport> {
+    const { transport } = this.#options;
+    if (transport === undefined) return this.#host.defaultTransport(this.#options);
+    if (typeof transport === "function") return transport();
+    if (this.#hasRun) {
+      const message =
+        "the transport ended when the mesh was left: give join a function that makes one";
+      throw new HearsayError("options:transport", message);
+    }
+    return transport;
   }
 
   #makeDriver(transport: Transport, makeClient: MakeClient | undefined): Driver {

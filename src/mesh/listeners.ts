@@ -1,5 +1,5 @@
 /**
- * Who listens: handlers that end by their own return value or an `AbortSignal`, and async iterators.
+ * Who listens: handlers that end by what `add` returned or an `AbortSignal`.
  * A handler that throws is its application's bug and never the mesh's: it is reported, and the others still hear.
  */
 
@@ -10,9 +10,6 @@ export interface ListenOptions {
 
 /** Ends the listening. Calling it again does nothing. */
 export type Unlisten = () => void;
-
-/** What an iterator holds for a reader that is slower than the mesh: then the oldest is dropped. */
-const ITERATOR_BUFFER_MAX = 1_024;
 
 export class Listeners<Args extends readonly unknown[]> {
   readonly #handlers = new Set<{ readonly handler: (...args: Args) => unknown }>();
@@ -50,47 +47,6 @@ export class Listeners<Args extends readonly unknown[]> {
       }
     }
   }
-}
-
-/** An async iterator over what `listen` hears. It ends with the loop that reads it, or with `signal`. */
-export function iterate<T>(
-  listen: (push: (item: T) => void) => Unlisten,
-  { signal }: ListenOptions = {},
-): AsyncIterableIterator<T> {
-  const buffer: T[] = [];
-  const waiting: ((result: IteratorResult<T>) => void)[] = [];
-  let ended = signal?.aborted ?? false;
-  const unlisten = ended
-    ? () => {}
-    : listen((value) => {
-        const reader = waiting.shift();
-        if (reader !== undefined) return reader({ done: false, value });
-        buffer.push(value);
-        if (buffer.length > ITERATOR_BUFFER_MAX) buffer.shift();
-      });
-  const end = (): void => {
-    ended = true;
-    signal?.removeEventListener("abort", end);
-    unlisten();
-    for (const reader of waiting.splice(0)) reader({ done: true, value: undefined });
-  };
-  signal?.addEventListener("abort", end, { once: true });
-  return {
-    next: () =>
-      new Promise((resolve) => {
-        if (buffer.length > 0) resolve({ done: false, value: buffer.shift() as T });
-        else if (ended) resolve({ done: true, value: undefined });
-        else waiting.push(resolve);
-      }),
-    return: () => {
-      end();
-      buffer.length = 0;
-      return Promise.resolve({ done: true, value: undefined });
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }
 
 /**

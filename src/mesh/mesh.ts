@@ -11,11 +11,11 @@ import { refused } from "./answers.ts";
 import { parametersOf } from "./core-config.ts";
 import type { MeshEventName, MeshEvents } from "./events.ts";
 import { type Health, healthOf } from "./health.ts";
-import type { Heard, HearHandler } from "./hearing.ts";
+import type { Heard, HearHandler, HearOptions } from "./hearing.ts";
 import { Inbound } from "./inbound.ts";
-import type { KnowHandler } from "./knowing.ts";
+import type { KnowHandler, Known, KnowOptions } from "./knowing.ts";
 import { Life, type Self } from "./life.ts";
-import { iterate, type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
+import { type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
 import { sendError, unknownPeer } from "./mesh-errors.ts";
 import {
   checkDescription,
@@ -30,12 +30,18 @@ import {
 } from "./options.ts";
 import { checkName, matcherOf } from "./pattern.ts";
 import type { Peer, Peers } from "./peers.ts";
+import { type Reading, type ReadOptions, read } from "./reading.ts";
 import { type MeshStats, statsOf } from "./stats.ts";
+import type { DataOf, EventsOf, MeshTypes, NameOf, PatternOf, StateOf } from "./typed.ts";
 import { encodeValue } from "./values.ts";
 
 const SEND_TIMEOUT_MS = 10_000;
 
-export class Mesh {
+/**
+ * One member's view of the mesh, and what it does there.
+ * @typeParam T what keys and names carry, where the application says so
+ */
+export class Mesh<T extends MeshTypes = MeshTypes> {
   readonly #options: JoinOptions;
   readonly #life: Life;
   readonly #inbound: Inbound;
@@ -70,7 +76,7 @@ export class Mesh {
       },
     });
     this.#inbound = new Inbound(this.#ownView(), {
-      logger: options.logger,
+      logger: options.logger ?? host.logger,
       linkWith: (id) => this.#life.running?.links().find(({ peer }) => peer === id),
       ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
       taken: () => this.#life.stop(false),
@@ -79,13 +85,13 @@ export class Mesh {
   }
 
   /** The others. */
-  get peers(): Peers {
-    return this.#inbound.peers;
+  get peers(): Peers<StateOf<T>> {
+    return this.#inbound.peers as unknown as Peers<StateOf<T>>;
   }
 
   /** This member. */
-  get self(): Peer {
-    return this.#inbound.self;
+  get self(): Peer<StateOf<T>> {
+    return this.#inbound.self as unknown as Peer<StateOf<T>>;
   }
 
   get cluster(): string {
@@ -142,13 +148,24 @@ export class Mesh {
     return this.leave();
   }
 
-  /** Calls `handler` at every `event`, until the returned function is called or `signal` aborts. */
+  /**
+   * Calls `handler` at every `event`, until the returned function is called or `signal` aborts. Without a handler:
+   * an async iterator of what each brings.
+   */
   on<E extends MeshEventName>(
     event: E,
     handler: (...args: MeshEvents[E]) => unknown,
     options?: ListenOptions,
-  ): Unlisten {
-    return this.#inbound.events.on(event, handler, options);
+  ): Unlisten;
+  on<E extends MeshEventName>(event: E, options?: ReadOptions): Reading<MeshEvents[E]>;
+  on<E extends MeshEventName>(
+    event: E,
+    handler?: ((...args: MeshEvents[E]) => unknown) | ReadOptions,
+    options?: ListenOptions,
+  ): Unlisten | Reading<MeshEvents[E]> {
+    const { events } = this.#inbound;
+    if (typeof handler === "function") return events.on(event, handler, options);
+    return read<MeshEvents[E]>((push) => events.on(event, (...args) => push(args)), handler);
   }
 
   /** Resolves with what the next `event` brings. @throws the reason of `signal` when it aborts */
@@ -161,17 +178,23 @@ export class Mesh {
    * Resolves when our own links have taken it: await it to say much without filling memory.
    * @throws HearsayError `name:bad`, `value:…`, `mesh:left`
    */
-  say(name: string, data?: unknown): Promise<void> {
+  say<N extends NameOf<EventsOf<T>>>(name: N, ...[data]: DataOf<EventsOf<T>, N>): Promise<void> {
     checkName(name);
     const value = this.#encode(data);
     const driver = this.#life.driver();
     const { id, promise } = this.#inbound.said.open();
     driver.command({ type: "say", id, name, value });
+    this.#inbound.sayOwn(name, value);
     return promise;
   }
 
   /** Sends something to one member, over others if need be. Resolves when it has arrived there. */
-  send(to: string | Peer, name: string, data?: unknown, options: SendOptions = {}): Promise<void> {
+  send<N extends NameOf<EventsOf<T>>>(
+    to: string | Pick<Peer, "id">,
+    name: N,
+    data?: EventsOf<T>[N],
+    options: SendOptions = {},
+  ): Promise<void> {
     checkName(name);
     const value = this.#encode(data);
     const { timeoutMs = SEND_TIMEOUT_MS } = options;
@@ -189,38 +212,61 @@ export class Mesh {
   /**
    * Hears what others say to all and send to us, of names that match `pattern` (`*` one segment, `**` any).
    * With a handler: gives the function that ends it. Without: an async iterator, that holds up to 1,024 messages
-   * for a slow reader and then drops the oldest.
+   * for a slow reader and then drops the oldest, or does as its options say.
    */
-  hear<T = unknown>(pattern: string, handler: HearHandler<T>, options?: ListenOptions): Unlisten;
-  hear<T = unknown>(pattern: string, options?: ListenOptions): AsyncIterableIterator<Heard<T>>;
-  hear<T = unknown>(
+  hear<D = unknown>(
+    pattern: PatternOf<EventsOf<T>>,
+    handler: HearHandler<D>,
+    options?: HearOptions,
+  ): Unlisten;
+  hear<D = unknown>(
+    pattern: PatternOf<EventsOf<T>>,
+    options?: HearOptions & ReadOptions,
+  ): Reading<Heard<D>>;
+  hear<N extends NameOf<EventsOf<T>>>(
+    name: N,
+    handler: HearHandler<EventsOf<T>[N]>,
+    options?: HearOptions,
+  ): Unlisten;
+  hear<N extends NameOf<EventsOf<T>>>(
+    name: N,
+    options?: HearOptions & ReadOptions,
+  ): Reading<Heard<EventsOf<T>[N]>>;
+  hear(
     pattern: string,
-    handlerOrOptions?: HearHandler<T> | ListenOptions,
-    options?: ListenOptions,
-  ): Unlisten | AsyncIterableIterator<Heard<T>> {
+    handler?: HearHandler<never> | (HearOptions & ReadOptions),
+    options?: HearOptions,
+  ): Unlisten | Reading<Heard> {
     const matches = matcherOf(pattern);
-    if (typeof handlerOrOptions === "function") {
-      return this.#inbound.hearing.add(matches, handlerOrOptions as HearHandler, options);
-    }
-    return iterate<Heard<T>>(
-      (push) => this.#inbound.hearing.add(matches, (_d, _f, _n, heard) => push(heard as Heard<T>)),
-      handlerOrOptions,
+    const { hearing } = this.#inbound;
+    if (typeof handler === "function") return hearing.add(matches, handler as HearHandler, options);
+    return read<Heard>(
+      (push) => hearing.add(matches, (_data, _from, _name, heard) => push(heard), handler),
+      handler,
     );
   }
 
   /** Hears one message and no more. @throws the reason of `signal` when it aborts first */
-  hearOnce<T = unknown>(pattern: string, options?: ListenOptions): Promise<Heard<T>> {
-    return nextOf<Heard<T>>(
-      (hear) => this.hear<T>(pattern, (_data, _from, _name, heard) => hear(heard)),
-      options,
-    );
+  hearOnce<D = unknown>(pattern: PatternOf<EventsOf<T>>, options?: HearOptions): Promise<Heard<D>>;
+  hearOnce<N extends NameOf<EventsOf<T>>>(
+    name: N,
+    options?: HearOptions,
+  ): Promise<Heard<EventsOf<T>[N]>>;
+  hearOnce(pattern: string, options?: HearOptions): Promise<Heard> {
+    const listen = (hear: (heard: Heard) => void): Unlisten =>
+      this.#inbound.hearing.add(
+        matcherOf(pattern),
+        (_data, _from, _name, heard) => hear(heard),
+        options,
+      );
+    return nextOf(listen, options);
   }
 
   /**
    * Sets a key of our own state; every member gets to know it.
    * @throws HearsayError `name:bad`, `value:…`, `state:full`, `mesh:left`
    */
-  set(key: string, value: unknown): void {
+  set<K extends NameOf<StateOf<T>>>(key: K, value: StateOf<T>[K]): void {
     checkName(key);
     if (value === undefined) {
       throw new HearsayError(
@@ -236,35 +282,77 @@ export class Mesh {
         `no room for ${key}: delete other keys; larger data can be said in parts`,
       );
     }
-    this.#inbound.state.put(this.#life.id, key, bytes);
+    this.#inbound.setOwn(key, bytes);
   }
 
   /** Deletes a key of our own state everywhere. */
-  delete(key: string): void {
+  delete(key: NameOf<StateOf<T>>): void {
     checkName(key);
     this.#life.driver().command({ type: "delete", key });
-    this.#inbound.state.put(this.#life.id, key, undefined);
+    this.#inbound.setOwn(key, undefined);
   }
 
   /** A value of our own state. */
-  get(key: string): unknown {
+  get<K extends NameOf<StateOf<T>>>(key: K): StateOf<T>[K] | undefined {
     return this.self.get(key);
   }
 
-  keys(): string[] {
+  keys(): NameOf<StateOf<T>>[] {
     return this.self.keys();
   }
 
-  entries(): [string, unknown][] {
+  entries(): [NameOf<StateOf<T>>, StateOf<T>[NameOf<StateOf<T>>]][] {
     return this.self.entries();
   }
 
   /**
    * Knows what other members set: calls `handler` for what is there already, then at every change, for keys that
-   * match `pattern`. Gives the function that ends it.
+   * match `pattern`. Gives the function that ends it. Without a handler: an async iterator.
    */
-  know<T = unknown>(pattern: string, handler: KnowHandler<T>, options?: ListenOptions): Unlisten {
-    return this.#inbound.knowing.add(pattern, handler as KnowHandler, options);
+  know<V = unknown>(
+    pattern: PatternOf<StateOf<T>>,
+    handler: KnowHandler<V>,
+    options?: KnowOptions,
+  ): Unlisten;
+  know<V = unknown>(
+    pattern: PatternOf<StateOf<T>>,
+    options?: KnowOptions & ReadOptions,
+  ): Reading<Known<V>>;
+  know<K extends NameOf<StateOf<T>>>(
+    key: K,
+    handler: KnowHandler<StateOf<T>[K]>,
+    options?: KnowOptions,
+  ): Unlisten;
+  know<K extends NameOf<StateOf<T>>>(
+    key: K,
+    options?: KnowOptions & ReadOptions,
+  ): Reading<Known<StateOf<T>[K]>>;
+  know(
+    pattern: string,
+    handler?: KnowHandler<never> | (KnowOptions & ReadOptions),
+    options?: KnowOptions,
+  ): Unlisten | Reading<Known> {
+    const { knowing } = this.#inbound;
+    if (typeof handler === "function") return knowing.add(pattern, handler as KnowHandler, options);
+    return read<Known>(
+      (push) => knowing.add(pattern, (peer, value, key) => push({ peer, key, value }), handler),
+      handler,
+    );
+  }
+
+  /** Calls `run` once, `delayMs` from now, unless the mesh is left before. Gives the function that ends it. */
+  after(delayMs: number, run: () => unknown, options?: ListenOptions): Unlisten {
+    this.#life.driver();
+    return this.#inbound.timers.after(delayMs, run, options);
+  }
+
+  /**
+   * Calls `run` each `periodMs` until the mesh is left, but not while the call before has not ended.
+   * Gives the function that ends it.
+   */
+  every(periodMs: number, run: () => unknown, options?: ListenOptions): Unlisten {
+    this.#life.driver();
+    return this.#inbound.timers.every(periodMs, run, options);
   }
 
   /** Changes what others see of this member; what is left out stays. */

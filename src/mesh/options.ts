@@ -1,7 +1,7 @@
 /** What `join` takes, checked: a wrong option is an error that says what is right, never ignored. */
 
 import { HearsayError } from "../errors.ts";
-import type { IceServer } from "../runtime/host.ts";
+import type { IceServer, Logger } from "../runtime/host.ts";
 import { SECRET_KEY_BYTES } from "../session/crypto.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -28,15 +28,21 @@ export interface JoinOptions extends ParameterOptions {
   readonly iceServers?: readonly IceServer[];
   /** `relay`: only through TURN servers, so that nobody learns this member's address. Default `all`. */
   readonly iceTransportPolicy?: "all" | "relay";
-  /** Carries the links. Default: WebRTC. */
-  readonly transport?: Transport;
+  /**
+   * Carries the links: a transport, or what makes one. It ends with `leave`, so to start again a function is needed.
+   * Default: WebRTC.
+   */
+  readonly transport?: Transport | (() => Transport);
   /** How long `join` waits for a seed or a link before it fails, ms. 0: for ever. Default 15,000. */
   readonly joinTimeoutMs?: number;
   /** Gives `join` up when it aborts, and leaves the mesh when it aborts later. */
   readonly signal?: AbortSignal;
   /** In Node: leave at SIGINT and SIGTERM, then let the process end as it would. Default true. */
   readonly leaveOnSignals?: boolean;
-  /** Told what happens inside. Silent by default, except for handlers that throw. */
+  /**
+   * Told what happens inside. Silent by default, except for handlers that throw; in Node the environment variable
+   * DEBUG shows it, by names such as `hearsay:peer` or `hearsay:*`.
+   */
   readonly logger?: Logger;
   /** Pauses between attempts to reach a seed. */
   readonly backoff?: Partial<Backoff>;
@@ -72,13 +78,6 @@ export interface Identity {
   readonly secretKey: Uint8Array;
   /** Counts the starts with this identity; the next start uses a higher one. */
   readonly generation: number;
-}
-
-/** The shape of `console`. */
-export interface Logger {
-  debug(message: string, details?: object): void;
-  warn(message: string, details?: object): void;
-  error(message: string, details?: object): void;
 }
 
 const LENGTH_MAX = 64;
@@ -147,7 +146,9 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
     throw wrong("repeatValuesMs", `repeatValuesMs must be ${range}, and is ${repeatValuesMs}`);
   }
   parametersOf(options);
-  checkMethods("transport", options.transport, ["connect", "close"]);
+  if (typeof options.transport !== "function") {
+    checkMethods("transport", options.transport, ["connect", "close"]);
+  }
   checkMethods("logger", options.logger, ["debug", "warn", "error"]);
   checkMethods("signal", options.signal, ["throwIfAborted", "addEventListener"]);
   return options;

@@ -3,6 +3,7 @@
 import type { MemberId, MemberView } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
 import type { StateView } from "./state-view.ts";
+import type { NameOf, Values } from "./typed.ts";
 import { decodeValue } from "./values.ts";
 
 /**
@@ -12,7 +13,7 @@ import { decodeValue } from "./values.ts";
 export type PeerState = "alive" | "suspect" | "asleep" | "down" | "left";
 
 /** A member of the mesh, ourselves included. One object for each, kept up to date. */
-export interface Peer {
+export interface Peer<S = Values> {
   /** 32 hex digits, derived from the member's public key. */
   readonly id: string;
   /** The name it gave itself, or the first eight digits of its id. */
@@ -41,9 +42,9 @@ export interface Peer {
   /** Its page is hidden, so that its browser may freeze it. Known of those that we have a link with. */
   readonly mayFreeze: boolean;
   /** A value of its state; undefined when it has none of that key. */
-  get(key: string): unknown;
-  keys(): string[];
-  entries(): [string, unknown][];
+  get<K extends NameOf<S>>(key: K): S[K] | undefined;
+  keys(): NameOf<S>[];
+  entries(): [NameOf<S>, S[NameOf<S>]][];
 }
 
 export class PeerObject implements Peer {
@@ -133,39 +134,39 @@ export class PeerObject implements Peer {
 }
 
 /** The other members, ourselves excluded. */
-export class Peers implements Iterable<Peer> {
+export class Peers<S = Values> implements Iterable<Peer<S>> {
   readonly #peers = new Map<MemberId, PeerObject>();
 
   /** Alive or suspect. */
-  get live(): readonly Peer[] {
+  get live(): readonly Peer<S>[] {
     return this.all.filter(({ state }) => state === "alive" || state === "suspect");
   }
 
   /** Stopped by their hosts; they may come back. */
-  get asleep(): readonly Peer[] {
+  get asleep(): readonly Peer<S>[] {
     return this.all.filter(({ state }) => state === "asleep");
   }
 
   /** Gone without a word. */
-  get down(): readonly Peer[] {
+  get down(): readonly Peer<S>[] {
     return this.all.filter(({ state }) => state === "down");
   }
 
   /** Everyone known, also who is down or has left, until it is forgotten. */
-  get all(): readonly Peer[] {
-    return [...this.#peers.values()];
+  get all(): readonly Peer<S>[] {
+    return [...this.#peers.values()] as readonly Peer[] as readonly Peer<S>[];
   }
 
-  get(id: string): Peer | undefined {
-    return this.#peers.get(id);
+  get(id: string): Peer<S> | undefined {
+    return this.#peers.get(id) as Peer | undefined as Peer<S> | undefined;
   }
 
   /** The live members of one role. */
-  byRole(role: string): readonly Peer[] {
+  byRole(role: string): readonly Peer<S>[] {
     return this.live.filter((peer) => peer.role === role);
   }
 
-  [Symbol.iterator](): Iterator<Peer> {
+  [Symbol.iterator](): Iterator<Peer<S>> {
     return this.live[Symbol.iterator]();
   }
 

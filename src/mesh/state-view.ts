@@ -23,10 +23,6 @@ export class StateView {
     return held === undefined ? undefined : decodedOf(held);
   }
 
-  has(owner: MemberId, key: string): boolean {
-    return this.#owners.get(owner)?.has(key) ?? false;
-  }
-
   keys(owner: MemberId): string[] {
     return [...(this.#owners.get(owner)?.keys() ?? [])];
   }

@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
+import { debugLog } from "./debug-log.node.ts";
 import type { Host } from "./host.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -20,6 +21,7 @@ export function hostOfNode(
   return {
     node: true,
     WebSocket,
+    ...(process.env["DEBUG"] && { logger: debugLog }),
     defaultTransport,
     watch(life, { leaveOnSignals = true }) {
       // A wrapper, so that one life given twice is two entries.

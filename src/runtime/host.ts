@@ -22,10 +22,19 @@ export interface WatchOptions {
   readonly leaveOnSignals?: boolean;
 }
 
+/** Told what happens inside. The shape of `console`. */
+export interface Logger {
+  debug(message: string, details?: object): void;
+  warn(message: string, details?: object): void;
+  error(message: string, details?: object): void;
+}
+
 export interface Host {
   /** A Node process: it keeps more links. */
   readonly node: boolean;
   readonly WebSocket: WebSocketConstructor;
+  /** Where to log when the user gives no logger. */
+  readonly logger?: Logger;
   /** The transport that is used when the user gives none. */
   defaultTransport(options: TransportOptions): Promise<Transport>;
   /** Follows the life of the page or the process. Gives the end of that, after which no listener is left. */

@@ -316,8 +316,8 @@ describe("sending", () => {
 describe("listening", () => {
   test("without a function is refused", async () => {
     const mesh = await alone();
-    expect(() => mesh.on("health", undefined as never)).toThrow(TypeError);
-    expect(() => mesh.know("a", undefined as never)).toThrow(TypeError);
+    expect(() => mesh.on("health", "handler" as never)).toThrow(TypeError);
+    expect(() => mesh.know("a", 7 as never)).toThrow(TypeError);
   });
 
   test("ends by its function, by its signal and with its loop, once and for all", async () => {

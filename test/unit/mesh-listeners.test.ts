@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { pendingAnswers } from "../../src/mesh/answers.ts";
-import { iterate, Listeners, type Unlisten } from "../../src/mesh/listeners.ts";
+import { Listeners, type Unlisten } from "../../src/mesh/listeners.ts";
+import { read } from "../../src/mesh/reading.ts";
 
 /** An AbortSignal that counts who listens to it. */
 function countedSignal(): { signal: AbortSignal; abort(reason?: unknown): void; count(): number } {
@@ -117,7 +118,7 @@ describe("iterators", () => {
   });
 
   test("give what was heard before and after it is asked for, in order", async () => {
-    const items = iterate(listen);
+    const items = read(listen);
     push(1);
     push(2);
     expect(await items.next()).toEqual({ done: false, value: 1 });
@@ -129,7 +130,7 @@ describe("iterators", () => {
   });
 
   test("listen from the start, and end with the loop", async () => {
-    const items = iterate(listen);
+    const items = read(listen);
     expect(listening).toBe(1);
     push(1);
     push(2);
@@ -141,19 +142,63 @@ describe("iterators", () => {
     expect(await items.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("hold so many for a slow reader, and drop the oldest", async () => {
-    const items = iterate(listen);
+  test("row 33: hold so many for a slow reader, and drop the oldest", async () => {
+    const items = read(listen);
     for (let i = 1; i <= 2_000; i++) push(i);
+    expect(items.droppedCount).toBe(2_000 - 1_024);
     expect((await items.next()).value).toBe(2_000 - 1_024 + 1);
+  });
+
+  test.each([
+    ["drop-oldest", [3, 4, 5]],
+    ["drop-newest", [1, 2, 3]],
+  ] as const)("row 33: full, do as they were told: %s", async (onFull, kept) => {
+    const items = read(listen, { bufferMax: 3, onFull });
+    for (const item of [1, 2, 3, 4, 5]) push(item);
+    expect(items.droppedCount).toBe(2);
+    for (const value of kept) expect(await items.next()).toEqual({ done: false, value });
+    const next = items.next();
+    push(6);
+    expect((await next).value).toBe(6);
+    expect(listening).toBe(1);
+  });
+
+  test("row 33: full, end with an error after what waits, once", async () => {
+    const items = read(listen, { bufferMax: 2, onFull: "error" });
+    for (const item of [1, 2, 3, 4]) push(item);
+    expect(listening).toBe(0);
+    expect([(await items.next()).value, (await items.next()).value]).toEqual([1, 2]);
+    await expect(items.next()).rejects.toMatchObject({ code: "reader:slow" });
+    expect(await items.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test("keep the order of what is read and heard in turns", async () => {
+    const items = read(listen, { bufferMax: 100 });
+    let pushed = 0;
+    let expected = 0;
+    for (let round = 0; round < 50; round++) {
+      for (let i = 0; i < 7; i++) push(pushed++);
+      for (let i = 0; i < 6; i++) expect((await items.next()).value).toBe(expected++);
+    }
+    expect(items.droppedCount).toBe(0);
+  });
+
+  test("refuse wrong options", () => {
+    for (const bufferMax of [0, 1.5, Number.NaN, 1e9]) {
+      expect(() => read(listen, { bufferMax })).toThrow(RangeError);
+    }
+    expect(() => read(listen, { onFull: "wait" as never })).toThrow(RangeError);
+    expect(() => read(listen, "handler" as never)).toThrow(TypeError);
+    expect(listening).toBe(0);
   });
 
   test("an abort ends them for everyone who waits; what was heard before is still given", async () => {
     const { signal, abort } = countedSignal();
-    const items = iterate(listen, { signal });
-    const others = iterate(listen, { signal });
+    const items = read(listen, { signal });
+    const others = read(listen, { signal });
     const waiting = others.next();
     const pushOther = push;
-    const first = iterate(listen, { signal });
+    const first = read(listen, { signal });
     push(7);
     abort();
     expect(await waiting).toEqual({ done: true, value: undefined });
@@ -165,15 +210,15 @@ describe("iterators", () => {
   });
 
   test("aborted before, they never listen", async () => {
-    const items = iterate(listen, { signal: AbortSignal.abort() });
+    const items = read(listen, { signal: AbortSignal.abort() });
     expect(listening).toBe(0);
     expect((await items.next()).done).toBe(true);
   });
 
   test("ended, they let go of their signal", async () => {
     const { signal, count } = countedSignal();
-    const items = iterate(listen, { signal });
-    await items.return?.();
+    const items = read(listen, { signal });
+    await items.return();
     expect([count(), listening]).toEqual([0, 0]);
   });
 });
