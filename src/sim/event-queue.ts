@@ -1,8 +1,7 @@
 /** What will happen, in order of time; what happens at the same time keeps the order in which it was planned. */
 
-/** Something planned. `at` and `order` are set by the queue. */
+/** Something planned. `order` is set by the queue. */
 export abstract class Happening {
-  at = 0;
   order = 0;
   abstract happen(): void;
 }
@@ -26,6 +25,8 @@ const ARITY = 4;
 
 export class EventQueue {
   readonly #heap: Happening[] = [];
+  /** When each of the heap is, beside it: to compare them is most of the work, and needs nothing else. */
+  readonly #at: number[] = [];
   #order = 0;
   #now = 0;
 
@@ -39,19 +40,20 @@ export class EventQueue {
   }
 
   add(at: number, happening: Happening): void {
-    happening.at = Math.max(at, this.#now);
+    const when = Math.max(at, this.#now);
     happening.order = this.#order++;
-    const heap = this.#heap;
-    let i = heap.length;
-    heap.push(happening);
+    let i = this.#heap.length;
+    this.#heap.push(happening);
+    this.#at.push(when);
+    // What is planned later comes later among equals: it never passes them.
     while (i > 0) {
       const parent = Math.floor((i - 1) / ARITY);
-      const above = heap[parent] as Happening;
-      if (!isBefore(happening, above)) break;
-      heap[i] = above;
+      if (when >= (this.#at[parent] as number)) break;
+      this.#move(parent, i);
       i = parent;
     }
-    heap[i] = happening;
+    this.#heap[i] = happening;
+    this.#at[i] = when;
   }
 
   later(ms: number, run: () => void): void {
@@ -62,36 +64,49 @@ export class EventQueue {
   run(end: number): void {
     for (;;) {
       const next = this.#heap[0];
-      if (next === undefined || next.at > end) break;
+      const at = this.#at[0];
+      if (next === undefined || at === undefined || at > end) break;
       this.#removeFirst();
-      this.#now = next.at;
+      this.#now = at;
       next.happen();
     }
     this.#now = end;
   }
 
   #removeFirst(): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Happening;
-    const size = heap.length;
+    const last = this.#heap.pop() as Happening;
+    const at = this.#at.pop() as number;
+    const size = this.#heap.length;
     if (size === 0) return;
     let i = 0;
     for (;;) {
-      const first = ARITY * i + 1;
-      if (first >= size) break;
-      let least = first;
-      for (let child = first + 1; child < Math.min(first + ARITY, size); child++) {
-        if (isBefore(heap[child] as Happening, heap[least] as Happening)) least = child;
-      }
-      const below = heap[least] as Happening;
-      if (!isBefore(below, last)) break;
-      heap[i] = below;
+      const least = this.#leastOf(ARITY * i + 1, size);
+      if (least >= size || !this.#isBefore(least, at, last)) break;
+      this.#move(least, i);
       i = least;
     }
-    heap[i] = last;
+    this.#heap[i] = last;
+    this.#at[i] = at;
   }
-}
 
-function isBefore(a: Happening, b: Happening): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
+  /** The earliest of the children from `first` on. */
+  #leastOf(first: number, size: number): number {
+    let least = first;
+    const end = Math.min(first + ARITY, size);
+    for (let child = first + 1; child < end; child++) {
+      const one = this.#heap[least] as Happening;
+      if (this.#isBefore(child, this.#at[least] as number, one)) least = child;
+    }
+    return least;
+  }
+
+  #isBefore(i: number, at: number, happening: Happening): boolean {
+    const mine = this.#at[i] as number;
+    return mine < at || (mine === at && (this.#heap[i] as Happening).order < happening.order);
+  }
+
+  #move(from: number, to: number): void {
+    this.#heap[to] = this.#heap[from] as Happening;
+    this.#at[to] = this.#at[from] as number;
+  }
 }

@@ -24,6 +24,8 @@ export function sharedCodec(clusterHash: number): FrameCodec {
   return {
     ...codec,
     decode(frame) {
+      // Probes and their answers go to one.
+      if (frame.length < WORTH_KEEPING_BYTES) return codec.decode(frame);
       const known = decoded.get(frame);
       if (known !== undefined) return known;
       let result = codec.decode(frame);
@@ -31,8 +33,7 @@ export function sharedCodec(clusterHash: number): FrameCodec {
         const { message } = result;
         result = { ok: true, message: { ...message, updates: message.updates.map(share) } };
       }
-      // Probes and their answers go to one.
-      if (frame.length > WORTH_KEEPING_BYTES) decoded.set(frame, result);
+      decoded.set(frame, result);
       return result;
     },
   };

@@ -108,7 +108,15 @@ export class World {
   readonly #trace = new Trace();
   readonly #hosts: Hosts;
   readonly #byId = new Map<MemberId, SimMember>();
-  readonly #observers: Observer[] = [];
+  /** Who hears what: most hear little, and much happens. */
+  readonly #observers: { readonly [H in keyof Observer]-?: Required<Pick<Observer, H>>[] } = {
+    onAdded: [],
+    onInput: [],
+    onEvent: [],
+    onStep: [],
+    onSent: [],
+    onFault: [],
+  };
   readonly #codec = sharedCodec(CLUSTER);
   #steps = 0;
 
@@ -146,7 +154,15 @@ export class World {
   }
 
   observe(observer: Observer): void {
-    this.#observers.push(observer);
+    const hears = <H extends keyof Observer>(hook: H, all: Required<Pick<Observer, H>>[]): void => {
+      if (observer[hook] !== undefined) all.push(observer as Required<Pick<Observer, H>>);
+    };
+    hears("onAdded", this.#observers.onAdded);
+    hears("onInput", this.#observers.onInput);
+    hears("onEvent", this.#observers.onEvent);
+    hears("onStep", this.#observers.onStep);
+    hears("onSent", this.#observers.onSent);
+    hears("onFault", this.#observers.onFault);
   }
 
   /** A new member that knows nothing but the seed server. */
@@ -387,7 +403,7 @@ export class World {
     const former = this.#byId.get(config.id);
     this.members.push(member);
     this.#byId.set(config.id, member);
-    for (const observer of this.#observers) observer.onAdded?.(member, former);
+    for (const observer of this.#observers.onAdded) observer.onAdded(member, former);
     this.#hosts.schedule(member);
     return member;
   }
@@ -396,10 +412,10 @@ export class World {
     this.#steps++;
     const size = input.type === "packet" ? input.bytes.length : 0;
     this.#trace.add(this.now, member.index, INPUT_CODES[input.type] ?? INPUTS.length, size);
-    for (const observer of this.#observers) observer.onInput?.(member, input);
+    for (const observer of this.#observers.onInput) observer.onInput(member, input);
     const effects = member.core.step(input, member.clock(this.now));
     for (const effect of effects) this.#perform(member, effect);
-    for (const observer of this.#observers) observer.onStep?.(member, input);
+    for (const observer of this.#observers.onStep) observer.onStep(member, input);
   }
 
   #perform(member: SimMember, effect: Effect): void {
@@ -407,7 +423,7 @@ export class World {
       case "send": {
         const { link, lane, bytes } = effect;
         this.#trace.add(this.now, member.index, SENT_CODE, bytes.length);
-        for (const observer of this.#observers) observer.onSent?.(member, lane, bytes);
+        for (const observer of this.#observers.onSent) observer.onSent(member, lane, bytes);
         return this.network.send(member, link, lane, bytes);
       }
       case "sendSeed":
@@ -427,7 +443,7 @@ export class World {
         return this.network.disconnect(member, effect.link);
       case "emit":
         if (this.#options.keepEvents) member.events.push(effect.event);
-        for (const observer of this.#observers) observer.onEvent?.(member, effect.event);
+        for (const observer of this.#observers.onEvent) observer.onEvent(member, effect.event);
         if (effect.event.type === "left" || effect.event.type === "identityTaken") {
           this.#gone(member, "stop");
         }
@@ -441,6 +457,6 @@ export class World {
   }
 
   #fault(what: Fault, member: SimMember | undefined): void {
-    for (const observer of this.#observers) observer.onFault?.(what, member);
+    for (const observer of this.#observers.onFault) observer.onFault(what, member);
   }
 }

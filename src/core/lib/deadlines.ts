@@ -1,117 +1,98 @@
 /**
- * The core's own timers: a heap of deadlines by key. Ties fire in the order in which they were set, so that
- * replays agree. A cleared or moved deadline stays in the heap as a husk until it surfaces; husks are swept
- * when they outnumber the live ones, so the heap stays within twice its live size.
+ * The core's own timers: a heap of deadlines by key, each of which knows its place in it, so that it can be moved.
+ * Ties fire in the order in which they were set, so that replays agree.
  */
 
 interface Entry {
-  readonly at: number;
-  readonly order: number;
   readonly key: string;
-  /** Whether it was neither cleared nor moved. */
-  live: boolean;
+  at: number;
+  order: number;
+  /** Where it stands in the heap. */
+  place: number;
 }
 
-const SWEEP_MIN = 64;
-
 export class Deadlines {
-  #heap: Entry[] = [];
-  readonly #live = new Map<string, Entry>();
+  readonly #heap: Entry[] = [];
+  readonly #byKey = new Map<string, Entry>();
   #order = 0;
 
   /** Sets or moves the deadline of `key`. */
   set(key: string, at: number): void {
-    const entry = { at, order: this.#order++, key, live: true };
-    const before = this.#live.get(key);
-    if (before !== undefined) before.live = false;
-    this.#live.set(key, entry);
-    this.#push(entry);
-    if (this.#heap.length > SWEEP_MIN && this.#heap.length > 2 * this.#live.size) this.#sweep();
+    let entry = this.#byKey.get(key);
+    if (entry === undefined) {
+      entry = { key, at, order: 0, place: this.#heap.length };
+      this.#byKey.set(key, entry);
+      this.#heap.push(entry);
+    }
+    entry.at = at;
+    entry.order = this.#order++;
+    this.#settle(entry);
   }
 
   /** Sets the deadline of `key` unless it has one already. */
   ensure(key: string, at: number): void {
-    if (!this.#live.has(key)) this.set(key, at);
+    if (!this.#byKey.has(key)) this.set(key, at);
   }
 
   clear(key: string): void {
-    const entry = this.#live.get(key);
+    const entry = this.#byKey.get(key);
     if (entry === undefined) return;
-    entry.live = false;
-    this.#live.delete(key);
+    this.#byKey.delete(key);
+    const last = this.#heap.pop() as Entry;
+    if (last === entry) return;
+    last.place = entry.place;
+    this.#settle(last);
   }
 
   has(key: string): boolean {
-    return this.#live.has(key);
+    return this.#byKey.has(key);
   }
 
   /** How many are set. */
   get size(): number {
-    return this.#live.size;
+    return this.#heap.length;
   }
 
   /** The earliest deadline, or Infinity. */
   get next(): number {
-    this.#dropHusks();
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes the key of the earliest deadline that is due at `now`, or undefined. */
   take(now: number): string | undefined {
-    this.#dropHusks();
     const first = this.#heap[0];
     if (first === undefined || first.at > now) return undefined;
-    this.#live.delete(first.key);
-    this.#pop();
+    this.clear(first.key);
     return first.key;
   }
 
-  #dropHusks(): void {
-    for (;;) {
-      const first = this.#heap[0];
-      if (first === undefined || first.live) return;
-      this.#pop();
-    }
-  }
-
-  #sweep(): void {
-    this.#heap = [];
-    const entries = [...this.#live.values()].sort(before);
-    this.#heap.push(...entries);
-  }
-
-  #push(entry: Entry): void {
+  /** Moves an entry up or down to where it belongs. */
+  #settle(entry: Entry): void {
     const heap = this.#heap;
-    let i = heap.length;
-    heap.push(entry);
+    let i = entry.place;
     while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (before(heap[parent] as Entry, entry) <= 0) break;
-      heap[i] = heap[parent] as Entry;
-      i = parent;
+      const parent = heap[(i - 1) >> 1] as Entry;
+      if (!isBefore(entry, parent)) break;
+      this.#put(parent, i);
+      i = (i - 1) >> 1;
     }
-    heap[i] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Entry;
-    if (heap.length === 0) return;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry) < 0) {
-        child++;
-      }
-      if (before(heap[child] as Entry, last) >= 0) break;
-      heap[i] = heap[child] as Entry;
+    for (let child = 2 * i + 1; child < heap.length; child = 2 * i + 1) {
+      const other = heap[child + 1];
+      if (other !== undefined && isBefore(other, heap[child] as Entry)) child++;
+      const least = heap[child] as Entry;
+      if (!isBefore(least, entry)) break;
+      this.#put(least, i);
       i = child;
     }
-    heap[i] = last;
+    this.#put(entry, i);
+  }
+
+  #put(entry: Entry, place: number): void {
+    this.#heap[place] = entry;
+    entry.place = place;
   }
 }
 
-function before(a: Entry, b: Entry): number {
-  return a.at - b.at || a.order - b.order;
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

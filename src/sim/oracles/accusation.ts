@@ -8,12 +8,13 @@ import type { MeshEvent } from "../../core/machine.ts";
 import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
-import { Weather } from "./weather.ts";
+import type { Weather } from "./weather.ts";
 
 /** What was amiss before is forgotten after so long: a suspicion and its end. ms. */
 const CALM_MS = 15_000;
 
-export const accusation: MakeOracle = (world, report) => new Accusation(world, report);
+export const accusation: MakeOracle = (world, report, weather) =>
+  new Accusation(world, report, weather);
 
 class Accusation implements Oracle {
   readonly name = "accusation";
@@ -23,15 +24,10 @@ class Accusation implements Oracle {
   /** Declared down in this step. A restart is told as down and up at once. */
   readonly #accused = new Set<SimMember>();
 
-  constructor(world: World, report: Report) {
+  constructor(world: World, report: Report, weather: Weather) {
     this.#world = world;
     this.#report = report;
-    this.#weather = new Weather(world);
-  }
-
-  /** Looked at often, so that it is known since when members are within reach of each other. */
-  check(): void {
-    this.#weather.partCount();
+    this.#weather = weather;
   }
 
   onEvent(_member: SimMember, event: MeshEvent): void {

@@ -15,7 +15,8 @@ export const bounds: MakeOracle = (world, report) => {
     if (known > config.membersMax) report(member, `knows ${known} members`);
     const wanted = DEADLINES_ALWAYS + DEADLINES_EACH * (known + links.count) + config.directMax;
     if (deadlines.size > wanted) report(member, `has ${deadlines.size} deadlines`);
-    for (const { peer, queuedBytes } of core.links()) {
+    for (const peer of links.peers()) {
+      const { queuedBytes = 0 } = links.linkTo(peer) ?? {};
       if (queuedBytes <= config.queueBytesMax) continue;
       report(member, `queues ${queuedBytes} bytes for ${peer}`);
     }

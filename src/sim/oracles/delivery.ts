@@ -8,7 +8,7 @@ import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { contentOf } from "./said.ts";
-import { Weather } from "./weather.ts";
+import type { Weather } from "./weather.ts";
 
 /** Trees are mended, gaps given up, and large messages take their time. ms. */
 const HEARD_MS = 15_000;
@@ -30,7 +30,8 @@ interface Listener {
   sequence: number;
 }
 
-export const delivery: MakeOracle = (world, report) => new Delivery(world, report);
+export const delivery: MakeOracle = (world, report, weather) =>
+  new Delivery(world, report, weather);
 
 class Delivery implements Oracle {
   readonly name = "delivery";
@@ -45,10 +46,10 @@ class Delivery implements Oracle {
   /** All that was said up to this is checked, ms. */
   readonly #checkedAt = new Map<SimMember, number>();
 
-  constructor(world: World, report: Report) {
+  constructor(world: World, report: Report, weather: Weather) {
     this.#world = world;
     this.#report = report;
-    this.#weather = new Weather(world);
+    this.#weather = weather;
   }
 
   onAdded(member: SimMember): void {

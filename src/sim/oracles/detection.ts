@@ -6,7 +6,7 @@
 import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
-import { Weather } from "./weather.ts";
+import type { Weather } from "./weather.ts";
 
 /** Silence, a suspicion of 10 s at the most, an audit, and news that cross the mesh: with all of it late. ms. */
 const CRASH_KNOWN_MS = 30_000;
@@ -17,7 +17,8 @@ const REFUTED_MS = 10_000;
 /** Who said that it sleeps, or may be frozen, is waited for. ms. */
 const ASLEEP_MS = 320_000;
 
-export const detection: MakeOracle = (world, report) => new Detection(world, report);
+export const detection: MakeOracle = (world, report, weather) =>
+  new Detection(world, report, weather);
 
 class Detection implements Oracle {
   readonly name = "detection";
@@ -28,10 +29,10 @@ class Detection implements Oracle {
   readonly #falsely = new Map<SimMember, Map<SimMember, number>>();
   readonly #crashed = new Map<SimMember, number>();
 
-  constructor(world: World, report: Report) {
+  constructor(world: World, report: Report, weather: Weather) {
     this.#world = world;
     this.#report = report;
-    this.#weather = new Weather(world);
+    this.#weather = weather;
   }
 
   onEvent(member: SimMember, event: Parameters<NonNullable<Oracle["onEvent"]>>[1]): void {

@@ -8,7 +8,7 @@ import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { contentOf } from "./said.ts";
-import { Weather } from "./weather.ts";
+import type { Weather } from "./weather.ts";
 
 /** A way is found, or found anew, within so long. ms. */
 const REACHED_MS = 5_000;
@@ -21,7 +21,8 @@ interface Sent {
   heard: boolean;
 }
 
-export const direct: MakeOracle = (world, report) => new Direct(world, report);
+export const direct: MakeOracle = (world, report, weather) =>
+  new Direct(world, report, weather);
 
 class Direct implements Oracle {
   readonly name = "direct";
@@ -31,14 +32,10 @@ class Direct implements Oracle {
   /** What each member has sent in this life, by the number of its command. */
   readonly #sent = new Map<SimMember, Map<number, Sent>>();
 
-  constructor(world: World, report: Report) {
+  constructor(world: World, report: Report, weather: Weather) {
     this.#world = world;
     this.#report = report;
-    this.#weather = new Weather(world);
-  }
-
-  check(): void {
-    this.#weather.partCount();
+    this.#weather = weather;
   }
 
   onInput(member: SimMember, input: Input): void {

@@ -5,6 +5,7 @@
 
 import type { SimMember } from "../member.ts";
 import type { Observer, World } from "../world.ts";
+import { Weather } from "./weather.ts";
 
 export interface Violation {
   readonly oracle: string;
@@ -26,7 +27,8 @@ export interface Oracle extends Observer {
 }
 
 export type Report = (member: SimMember | undefined, what: string) => void;
-export type MakeOracle = (world: World, report: Report) => Oracle;
+/** `weather` is the same for all oracles of a world. */
+export type MakeOracle = (world: World, report: Report, weather: Weather) => Oracle;
 
 const CHECK_MS = 1_000;
 
@@ -38,11 +40,14 @@ export class Oracles {
   readonly violations: Violation[] = [];
   readonly #world: World;
   readonly #oracles: Oracle[];
+  readonly #weather: Weather;
 
   constructor(world: World, makers: readonly MakeOracle[]) {
     this.#world = world;
+    this.#weather = new Weather(world);
     this.#oracles = makers.map((make) => {
-      const oracle = make(world, (member, what) => this.#report(oracle.name, member, what));
+      const report: Report = (member, what) => this.#report(oracle.name, member, what);
+      const oracle = make(world, report, this.#weather);
       world.observe(oracle);
       return oracle;
     });
@@ -51,16 +56,21 @@ export class Oracles {
 
   /** To be called when all faults are over and the mesh has had its time. */
   quiet(): readonly Violation[] {
-    for (const oracle of this.#oracles) oracle.check?.();
+    this.#check();
     for (const oracle of this.#oracles) oracle.quiet?.();
     return this.violations;
   }
 
   #watch(): void {
     this.#world.later(CHECK_MS, () => {
-      for (const oracle of this.#oracles) oracle.check?.();
+      this.#check();
       this.#watch();
     });
+  }
+
+  #check(): void {
+    this.#weather.look();
+    for (const oracle of this.#oracles) oracle.check?.();
   }
 
   #report(oracle: string, member: SimMember | undefined, what: string): void {

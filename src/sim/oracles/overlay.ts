@@ -6,7 +6,7 @@
 import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
-import { takesPart, Weather } from "./weather.ts";
+import { takesPart, type Weather } from "./weather.ts";
 
 /** A link that only one end has is noticed by its silence, unless bulk was under way. ms. */
 const ONE_SIDED_MS = 15_000;
@@ -17,7 +17,8 @@ const OVER_BUDGET_MS = 30_000;
 /** Crashes are noticed, islands differ for 10 s, then the seed introduces them, and links are made. ms. */
 const ONE_PIECE_MS = 45_000;
 
-export const overlay: MakeOracle = (world, report) => new OverlayOracle(world, report);
+export const overlay: MakeOracle = (world, report, weather) =>
+  new OverlayOracle(world, report, weather);
 
 class OverlayOracle implements Oracle {
   readonly name = "overlay";
@@ -28,10 +29,10 @@ class OverlayOracle implements Oracle {
   readonly #wrong = new Map<string, number>();
   #lastFaultAt = 0;
 
-  constructor(world: World, report: Report) {
+  constructor(world: World, report: Report, weather: Weather) {
     this.#world = world;
     this.#report = report;
-    this.#weather = new Weather(world);
+    this.#weather = weather;
   }
 
   onFault(what: string): void {

@@ -6,7 +6,7 @@
 import type { SimMember } from "../member.ts";
 import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
-import { Weather } from "./weather.ts";
+import type { Weather } from "./weather.ts";
 
 /** Trees grow again within this after a disturbance, and each look is over so long. ms. */
 const CALM_MS = 10_000;
@@ -18,7 +18,8 @@ const SAID_MIN = 100;
 /** Payloads that come for each one that is needed. Floods and lost races are among them. */
 const REDUNDANCY_MAX = 0.3;
 
-export const trees: MakeOracle = (world, report) => new Trees(world, report);
+export const trees: MakeOracle = (world, report, weather) =>
+  new Trees(world, report, weather);
 
 class Trees implements Oracle {
   readonly name = "trees";
@@ -31,10 +32,10 @@ class Trees implements Oracle {
   #saidBefore = 0;
   #before = 0;
 
-  constructor(world: World, report: Report) {
+  constructor(world: World, report: Report, weather: Weather) {
     this.#world = world;
     this.#report = report;
-    this.#weather = new Weather(world);
+    this.#weather = weather;
   }
 
   onInput(_member: SimMember, input: { type: string; command?: { type: string } }): void {

@@ -16,6 +16,8 @@ export class Weather implements Observer {
   #seedUpSince = 0;
   /** The part of the mesh that each member that takes part is in, by its lowest index, and since when. */
   #parts = new Map<SimMember, { part: number; since: number }>();
+  /** How many members each part has. */
+  readonly #sizes = new Map<number, number>();
   #partsAt = -1;
 
   constructor(world: World) {
@@ -57,14 +59,14 @@ export class Weather implements Observer {
 
   /** Nobody is within reach of it: then it decides nothing about others. */
   isAlone(member: SimMember): boolean {
-    this.#look();
-    return ![...this.#parts].some(([other]) => other !== member && this.connected(member, other));
+    const part = this.#partOf(member)?.part;
+    return part === undefined || this.#sizes.get(part) === 1;
   }
 
   /** How many parts the live members' links leave. */
   partCount(): number {
-    this.#look();
-    return new Set([...this.#parts.values()].map(({ part }) => part)).size;
+    this.look();
+    return this.#sizes.size;
   }
 
   onFault(what: Fault, member: SimMember | undefined): void {
@@ -82,15 +84,17 @@ export class Weather implements Observer {
   }
 
   #partOf(member: SimMember): { part: number; since: number } | undefined {
-    this.#look();
+    this.look();
     return this.#parts.get(member);
   }
 
-  #look(): void {
+  /** To be called often: a change of the parts is dated by the look that sees it. */
+  look(): void {
     if (this.#partsAt === this.#world.now) return;
     this.#partsAt = this.#world.now;
     const before = this.#parts;
     this.#parts = new Map();
+    this.#sizes.clear();
     for (const start of this.#world.members) {
       if (takesPart(start) && !this.#parts.has(start)) this.#spread(start, before);
     }
@@ -99,10 +103,12 @@ export class Weather implements Observer {
   #spread(start: SimMember, before: ReadonlyMap<SimMember, { part: number; since: number }>): void {
     const { now } = this.#world;
     const stack = [start];
+    let size = 0;
     const enter = (member: SimMember): void => {
       const held = before.get(member);
       const since = held?.part === start.index ? held.since : now;
       this.#parts.set(member, { part: start.index, since });
+      size++;
     };
     enter(start);
     for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
@@ -113,6 +119,7 @@ export class Weather implements Observer {
         stack.push(to);
       }
     }
+    this.#sizes.set(start.index, size);
   }
 }
 

@@ -63,7 +63,7 @@ test("against the plain model: a list that is searched", () => {
     fc.record({ do: fc.constantFrom("set" as const, "ensure" as const), key, at }),
     fc.record({ do: fc.constant("clear" as const), key, at }),
     fc.record({ do: fc.constant("take" as const), key, at }),
-    // Far more moves than live deadlines: husks are swept.
+    // Far more moves than deadlines.
     fc.record({ do: fc.constant("shuffle" as const), key, at }),
   );
   fc.assert(
