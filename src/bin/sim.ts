@@ -26,14 +26,26 @@ function runAll(args: SimArgs): number {
   for (let run = 0; run < args.runs; run++) {
     const settings = { ...args.settings, seed: args.settings.seed + run };
     const start = performance.now();
+    let builtAt = start;
+    let before = process.cpuUsage();
     const { scenario, members, loss, seed, virtualMs, ...rest } = runScenario(
       args.scenario,
       settings,
+      () => {
+        builtAt = performance.now();
+        before = process.cpuUsage();
+      },
     );
-    const wallMs = Math.round(performance.now() - start);
-    const result = { scenario, members, loss, seed, virtualMs, wallMs, ...rest };
+    const { user, system } = process.cpuUsage(before);
+    const cost: Cost = {
+      wallMs: Math.round(performance.now() - builtAt),
+      processorMs: Math.round((user + system) / 1_000),
+      buildMs: Math.round(builtAt - start),
+      memoryMbMax: Math.round(process.resourceUsage().maxRSS / 1_024),
+    };
+    const result = { scenario, members, loss, seed, virtualMs, ...cost, ...rest };
     if (args.json) print(JSON.stringify(result));
-    else print(summary(result, wallMs));
+    else print(summary(result));
     if (result.violations.length === 0) continue;
     code = 1;
     process.stderr.write(`replay: ${commandOf(args, seed)}\n`);
@@ -41,11 +53,25 @@ function runAll(args: SimArgs): number {
   return code;
 }
 
-function summary(result: Result, wallMs: number): string {
+/** What a run took of this machine. */
+interface Cost {
+  /** Time in which the virtual time passed. */
+  readonly wallMs: number;
+  /** The same in time of processors: less where others use this machine, more where garbage is collected beside. */
+  readonly processorMs: number;
+  /** Time before it, in which a settled world was made. */
+  readonly buildMs: number;
+  /** The most memory of the process so far, MiB. */
+  readonly memoryMbMax: number;
+}
+
+function summary(result: Result & Cost): string {
   const { scenario, members, loss, seed, virtualMs, traceHash, figures, violations } = result;
+  const { wallMs, processorMs, buildMs, memoryMbMax } = result;
   const lines = [
     `${scenario}: ${members} members, loss ${loss}, seed ${seed}`,
     `  ${virtualMs} ms of virtual time in ${wallMs} ms (${(virtualMs / wallMs).toFixed(1)}×), trace ${traceHash}`,
+    `  ${processorMs} ms of processor time, ${buildMs} ms before to make the members, ${memoryMbMax} MiB at most`,
     ...Object.entries(figures).map(([name, value]) => `  ${name.padEnd(32)} ${value ?? "never"}`),
     ...violations.map(
       ({ oracle, at, member, what }) =>

@@ -75,8 +75,10 @@ export class Composition {
   }
 
   /** Members with a link that takes part: all but sleepers. */
-  #awake(): MemberId[] {
-    return this.links.peers().filter((peer) => !this.membership.isAsleep(peer));
+  #awake(): readonly MemberId[] {
+    const peers = this.links.peers();
+    const { table } = this.membership;
+    return table.anyAsleep ? peers.filter((peer) => !table.isAsleep(peer)) : peers;
   }
 
   /** What two members must agree on when all is quiet. */

@@ -114,6 +114,8 @@ export class LinkTable {
   readonly #ending = new Map<LinkId, number>();
   /** Greeted links by peer; the first is the one in use. */
   readonly #byPeer = new Map<MemberId, Link[]>();
+  /** The peers, until one comes or goes: they are asked for often. */
+  #peers: readonly MemberId[] | undefined;
 
   constructor(config: Config, codec: FrameCodec, out: LinksOut) {
     this.#config = config;
@@ -122,8 +124,9 @@ export class LinkTable {
   }
 
   /** Members with a greeted link. */
-  peers(): MemberId[] {
-    return [...this.#byPeer.keys()];
+  peers(): readonly MemberId[] {
+    this.#peers ??= [...this.#byPeer.keys()];
+    return this.#peers;
   }
 
   get count(): number {
@@ -351,6 +354,7 @@ export class LinkTable {
     const links = this.#byPeer.get(record.id);
     if (links === undefined) {
       this.#byPeer.set(record.id, [link]);
+      this.#peers = undefined;
       this.#out.up(record.id, record, link);
       return;
     }
@@ -386,6 +390,7 @@ export class LinkTable {
       return;
     }
     this.#byPeer.delete(link.peer);
+    this.#peers = undefined;
     this.#out.down(link.peer, reason, onPurpose);
   }
 

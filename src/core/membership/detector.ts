@@ -220,12 +220,13 @@ export class Detector {
     return timely;
   }
 
-  /** What to do about `peer` now. */
-  check(peer: MemberId, now: number, terms: Terms): ProbeAction {
+  /** What to do about `peer` now. The terms are asked for only when an answer is missing. */
+  check(peer: MemberId, now: number, termsOf: () => Terms): ProbeAction {
     const probe = this.#probes.get(peer);
     // The same sums as in `nextCheck`: rounded otherwise, a check could come and find that it is not due.
     if (probe === undefined || now < this.#due(peer, probe)) return "wait";
     if (probe.unansweredAt === undefined) return "ping";
+    const terms = termsOf();
     probe.misses++;
     if (probe.misses === 1) probe.lossShare += LOSS_WEIGHT * (1 - probe.lossShare);
     const excessMs = now - this.#lifeAt(probe) - this.#silenceMs(probe, terms);

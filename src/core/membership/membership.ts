@@ -60,6 +60,8 @@ export class Membership {
   /** The updates being taken are the table that we have asked for. */
   #filling = false;
   #mayFreeze = false;
+  /** The keys of the deadlines of probes: made once for each link, for they are moved with every frame. */
+  readonly #probeKeys = new Map<MemberId, string>();
 
   constructor(
     config: Config,
@@ -108,12 +110,13 @@ export class Membership {
     if (!onPurpose && this.table.isLive(peer)) this.failures.onLost(peer, now);
     this.detector.remove(peer);
     this.repair.onLinkDown(peer);
-    this.#deadlines.clear(`probe:${peer}`);
+    this.#deadlines.clear(this.#probeKey(peer));
+    this.#probeKeys.delete(peer);
     this.#announceSoon(now);
   }
 
   isAsleep(id: MemberId): boolean {
-    return this.table.get(id)?.state === "asleep";
+    return this.table.isAsleep(id);
   }
 
   onPing(from: MemberId, ping: Extract<Message, { type: "ping" }>, now: number): void {
@@ -154,16 +157,16 @@ export class Membership {
   /** The time to look at the link with `peer` has come. */
   onProbeDeadline(peer: MemberId, now: number): void {
     if (this.#mayNotProbe(peer)) {
-      this.#deadlines.set(`probe:${peer}`, now + this.#config.probePeriodMs);
+      this.#deadlines.set(this.#probeKey(peer), now + this.#config.probePeriodMs);
       return;
     }
     const { failures } = this;
-    const action = this.detector.check(peer, now, {
+    const action = this.detector.check(peer, now, () => ({
       reports: failures.reportsNeeded(peer),
       bulk: this.#out.bulkWaits(peer),
       stretch: failures.stretch(peer, now),
       void: failures.health.isVoid(now),
-    });
+    }));
     if (action === "report") failures.onSilent(peer, now);
     else if (action === "ping") failures.onMiss(peer, now);
     if (action === "giveUp") {
@@ -251,7 +254,15 @@ export class Membership {
   /** Moved with every proof of life: looking in vain would cost more than all else that idle members do. */
   #planProbe(peer: MemberId, now: number): void {
     const at = this.detector.nextCheck(peer, now);
-    if (at < Number.POSITIVE_INFINITY) this.#deadlines.set(`probe:${peer}`, at);
+    if (at < Number.POSITIVE_INFINITY) this.#deadlines.set(this.#probeKey(peer), at);
+  }
+
+  #probeKey(peer: MemberId): string {
+    const known = this.#probeKeys.get(peer);
+    if (known !== undefined) return known;
+    const key = `probe:${peer}`;
+    this.#probeKeys.set(peer, key);
+    return key;
   }
 
   /** Sleepers are not probed, and probe nobody. */
@@ -348,7 +359,7 @@ export class Membership {
     else this.#deadlines.clear(`asleep:${id}`);
     if (this.detector.health(id) === undefined) return;
     this.detector.add(id, after.since);
-    this.#deadlines.set(`probe:${id}`, this.detector.nextCheck(id, after.since));
+    this.#planProbe(id, after.since);
     this.#announceSoon(after.since);
   }
 

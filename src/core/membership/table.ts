@@ -74,6 +74,7 @@ export class MemberTable {
   /** Raised whenever any record or state changes: caches compare it. */
   #revision = 0;
   #liveCount = 0;
+  #asleepCount = 0;
   #lowestLive: MemberId;
   #own: MemberRecord;
   /** When others know this life of ours for certain, ms: what is foreign then is a clone. */
@@ -88,6 +89,7 @@ export class MemberTable {
       this.#members = new LayeredMap(known.#members);
       this.#hash.become(known.#hash);
       this.#liveCount = known.#liveCount;
+      this.#asleepCount = known.#asleepCount;
       this.#lowestLive = known.#lowestLive;
     }
     const before = this.#members.get(config.id);
@@ -121,6 +123,14 @@ export class MemberTable {
 
   get(id: MemberId): Member | undefined {
     return this.#members.get(id);
+  }
+
+  get anyAsleep(): boolean {
+    return this.#asleepCount > 0;
+  }
+
+  isAsleep(id: MemberId): boolean {
+    return this.#asleepCount > 0 && this.#members.get(id)?.state === "asleep";
   }
 
   /** Every member but ourselves. */
@@ -318,6 +328,7 @@ export class MemberTable {
   #count(member: Member, by: 1 | -1): void {
     if (!isPresent(member)) return;
     if (isLive(member)) this.#liveCount += by;
+    else this.#asleepCount += by;
     const { id, generation, version, incarnation } = member.record;
     this.#hash.toggle(id, generation, version, incarnation, RANK[member.state]);
   }

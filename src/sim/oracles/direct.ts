@@ -21,8 +21,7 @@ interface Sent {
   heard: boolean;
 }
 
-export const direct: MakeOracle = (world, report, weather) =>
-  new Direct(world, report, weather);
+export const direct: MakeOracle = (world, report, weather) => new Direct(world, report, weather);
 
 class Direct implements Oracle {
   readonly name = "direct";

@@ -18,8 +18,7 @@ const SAID_MIN = 100;
 /** Payloads that come for each one that is needed. Floods and lost races are among them. */
 const REDUNDANCY_MAX = 0.3;
 
-export const trees: MakeOracle = (world, report, weather) =>
-  new Trees(world, report, weather);
+export const trees: MakeOracle = (world, report, weather) => new Trees(world, report, weather);
 
 class Trees implements Oracle {
   readonly name = "trees";

@@ -39,8 +39,13 @@ export interface Result {
 
 const LAST_NEWS_MS = 5_000;
 
-export function runScenario(scenario: Scenario, settings: Settings): Result {
-  const trial = new Trial(settings);
+/** @param onBuilt called when a settled world is made, and before any virtual time passes */
+export function runScenario(
+  scenario: Scenario,
+  settings: Settings,
+  onBuilt: () => void = () => {},
+): Result {
+  const trial = new Trial(settings, onBuilt);
   const figures = scenario.run(trial);
   // News that are just under way are no disagreement.
   trial.world.runUntil(() => trial.allEqual(), LAST_NEWS_MS);

@@ -36,8 +36,11 @@ export class Trial {
   readonly world: World;
   readonly oracles: Oracles;
   readonly rng: Rng;
+  readonly #onBuilt: () => void;
 
-  constructor(settings: Settings) {
+  /** @param onBuilt the members are made: from now on virtual time passes */
+  constructor(settings: Settings, onBuilt: () => void = () => {}) {
+    this.#onBuilt = onBuilt;
     const { seed, loss } = settings;
     this.settings = settings;
     this.rng = Rng.fromSeed(seed).fork("scenario");
@@ -56,6 +59,7 @@ export class Trial {
     const { world } = this;
     if (this.settings.members > JOINED_MAX) {
       world.settle(this.settings.members);
+      this.#onBuilt();
       world.run(SETTLED_MS);
       return;
     }

@@ -21,7 +21,7 @@ const terms = (change: Partial<Terms> = {}): Terms => {
   return { reports: 1, bulk: false, stretch: 1, void: false, ...change };
 };
 const check = (now: number, change: Partial<Terms> = {}): ProbeAction =>
-  detector.check(X, now, terms(change));
+  detector.check(X, now, () => terms(change));
 const ack = (sequence = 0, now = 0, mayFreeze = false): boolean | undefined =>
   detector.onAck(X, { sequence, mayFreeze }, now);
 
@@ -176,7 +176,7 @@ describe("timing", () => {
           let alive = 0;
           for (const { afterMs, answered } of steps) {
             now += afterMs;
-            const action = detector.check(X, now, terms({ reports }));
+            const action = detector.check(X, now, () => terms({ reports }));
             if (action === "report" || action === "giveUp") {
               expect(now - alive).toBeGreaterThanOrEqual(config.giveUpMinMs);
               return;
@@ -333,7 +333,7 @@ test("a check that is due always does something: no time makes it spin", () => {
         const due = detector.nextCheck(X, last);
         expect(due).toBeGreaterThan(last);
         const now = due + lateMs;
-        const action = detector.check(X, now, terms({ reports: 2 }));
+        const action = detector.check(X, now, () => terms({ reports: 2 }));
         if (action === "giveUp") return;
         expect(["ping", "report"]).toContain(action);
         const ping = detector.nextPing(X, now);
