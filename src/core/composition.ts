@@ -8,6 +8,7 @@ import { Handovers } from "./broadcast/handover.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
+import { laneOf } from "./links/lanes.ts";
 import { type ByeReason, LinkTable } from "./links/link-table.ts";
 import type { Effect, Lane, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
@@ -161,7 +162,7 @@ export class Composition {
         return this.broadcast.onIHave(from, known, now);
       }
       case "graft":
-        return this.broadcast.onGraft(from, message.ids);
+        return this.broadcast.onGraft(from, message.ids, message.once);
       case "prune":
         this.duplicates++;
         return this.broadcast.onPrune(from, message.origin);
@@ -402,8 +403,9 @@ export class Composition {
   #push(to: readonly MemberId[], message: Message, token?: number): MemberId[] {
     if (to.length === 0) return [];
     const encoded = this.links.encode(message);
+    const lane = laneOf(message);
     if (token !== undefined) this.#handovers.begin(token, to.length);
-    const refused = to.filter((peer) => !this.links.sendBulk(peer, encoded, token));
+    const refused = to.filter((peer) => !this.links.sendBulk(peer, encoded, lane, token));
     if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
     return refused;
   }

@@ -11,7 +11,8 @@ import type { MemberId } from "./lib/ids.ts";
 
 export type { MemberId };
 
-export type Lane = "reliable" | "datagram";
+/** In order; without order, each frame for itself; and lossy. */
+export type Lane = "reliable" | "unordered" | "datagram";
 
 /** Names a link between the driver and the core; chosen by the driver, never reused. */
 export type LinkId = number;
@@ -49,7 +50,7 @@ export type Input =
   | { readonly type: "linkDown"; readonly link: LinkId; readonly reason: string }
   /** An attempt is over without a link. */
   | { readonly type: "connectFailed"; readonly attempt: AttemptId; readonly reason: string }
-  /** `bytes` of the reliable lane have left the link's buffer since the last report. */
+  /** `bytes` of all lanes but datagrams have left the link's buffer since the last report. */
   | { readonly type: "writable"; readonly link: LinkId; readonly bytes: number }
   /** The transport has signalling for the other end of an attempt. */
   | { readonly type: "signal"; readonly attempt: AttemptId; readonly payload: Uint8Array }

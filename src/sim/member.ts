@@ -2,7 +2,7 @@
 
 import type { Config } from "../core/config.ts";
 import type { Core } from "../core/core.ts";
-import type { AttemptId, Input, LinkId, MeshEvent } from "../core/machine.ts";
+import type { AttemptId, Input, Lane, LinkId, MeshEvent } from "../core/machine.ts";
 
 /** One end of a link. */
 export interface LinkEnd {
@@ -12,16 +12,18 @@ export interface LinkEnd {
   readonly to: SimMember;
   latencyMs: number;
   other: LinkEnd;
-  /** When the last reliable frame was sent, ms. */
+  /** When the last frame that cannot be lost was sent, ms. */
   sentAt: number;
   /** When the last reliable frame arrives at the other end, ms: the next is not sooner. */
   arrivesAt: number;
+  /** When all that cannot be lost has arrived there, ms. */
+  lastAt: number;
   /** Until when what was sent before occupies this direction, ms. */
   busyUntil: number;
-  /** Reliable bytes whose leaving the owner was not told of. */
+  /** Bytes that cannot be lost and whose leaving the owner was not told of. */
   leavingBytes: number;
-  /** Reliable frames that have arrived and cannot be handed over to the owner, in order. */
-  readonly stalled: Uint8Array[];
+  /** Frames that have arrived and cannot be handed over to the owner, in order; they cannot be lost. */
+  readonly stalled: { readonly lane: Lane; readonly bytes: Uint8Array }[];
 }
 
 /** An attempt at a link as the transport sees it. */

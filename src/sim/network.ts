@@ -3,7 +3,7 @@
  *
  * A link is two ends, each owned by a member. Its latency is drawn once. The datagram lane loses, doubles and
  * reorders. The reliable lane keeps the order: a lost transmission is repeated after SCTP's retransmission time,
- * which doubles, and what follows waits behind it. A partition, a sleeping machine, a deaf or mute member lose
+ * which doubles, and what follows waits behind it; on the unordered lane nothing does. A partition, a sleeping machine, a deaf or mute member lose
  * datagrams and hold up the reliable lane until they are over; nobody is told that a link is dead.
  */
 
@@ -107,8 +107,9 @@ export class Network {
     let at = end.busyUntil + end.latencyMs + this.#jitterMs();
     if (this.options.reliableLoss > 0) at += this.#retransmissionsMs(end, bytes.length);
     end.sentAt = now;
-    end.arrivesAt = Math.max(end.arrivesAt, at);
-    this.#queue.add(end.arrivesAt, new Arrival(this, end.other, lane, bytes, !member.mute));
+    if (lane === "reliable") at = end.arrivesAt = Math.max(end.arrivesAt, at);
+    end.lastAt = Math.max(end.lastAt, at);
+    this.#queue.add(at, new Arrival(this, end.other, lane, bytes, !member.mute));
   }
 
   /** One end closes the link; the other notices once the news has come, behind what was sent before. */
@@ -117,7 +118,7 @@ export class Network {
     if (end === undefined) return;
     this.#remove(end);
     const { other } = end;
-    const at = Math.max(this.#queue.now + end.latencyMs, end.arrivesAt);
+    const at = Math.max(this.#queue.now + end.latencyMs, end.lastAt);
     this.#queue.later(at - this.#queue.now, () => {
       if (this.#arrives(member, other.owner)) this.close(other, "closed by the other end");
     });
@@ -132,11 +133,11 @@ export class Network {
   /** A frame has come to an end of a link. */
   arrive(end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean): void {
     if (end.owner.links.get(end.id) !== end) return;
-    const waits = lane === "reliable" && end.stalled.length > 0;
+    const waits = lane !== "datagram" && end.stalled.length > 0;
     if (left && !waits && this.#arrives(end.to, end.owner)) {
       this.#out.input(end.owner, { type: "packet", link: end.id, lane, bytes });
-    } else if (lane === "reliable") {
-      end.stalled.push(bytes);
+    } else if (lane !== "datagram") {
+      end.stalled.push({ lane, bytes });
       if (end.stalled.length === 1) this.#retry(end, this.#retransmitMs(end));
     }
   }
@@ -153,8 +154,8 @@ export class Network {
       if (!this.reaches(end.to, end.owner)) {
         return this.#retry(end, Math.min(2 * ms, RETRANSMIT_MS_MAX));
       }
-      for (const bytes of end.stalled.splice(0)) {
-        this.#out.input(end.owner, { type: "packet", link: end.id, lane: "reliable", bytes });
+      for (const frame of end.stalled.splice(0)) {
+        this.#out.input(end.owner, { type: "packet", link: end.id, ...frame });
       }
     });
   }
@@ -249,6 +250,7 @@ export class Network {
       other: undefined as unknown as LinkEnd,
       sentAt: Number.NEGATIVE_INFINITY,
       arrivesAt: 0,
+      lastAt: 0,
       busyUntil: 0,
       leavingBytes: 0,
       stalled: [],

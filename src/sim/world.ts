@@ -7,7 +7,7 @@ import type { Shared } from "../core/composition.ts";
 import { type Config, type Identity, type Parameters, parseConfig } from "../core/config.ts";
 import { Core } from "../core/core.ts";
 import { Rng } from "../core/lib/rng.ts";
-import type { Command, Effect, Input, MemberId, MeshEvent } from "../core/machine.ts";
+import type { Command, Effect, Input, Lane, MemberId, MeshEvent } from "../core/machine.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Hosts } from "./host.ts";
 import { SimMember } from "./member.ts";
@@ -39,7 +39,7 @@ export interface Observer {
   onEvent?(member: SimMember, event: MeshEvent): void;
   /** A step and all its effects are done. */
   onStep?(member: SimMember, input: Input): void;
-  onSent?(member: SimMember, lane: "reliable" | "datagram", bytes: Uint8Array): void;
+  onSent?(member: SimMember, lane: Lane, bytes: Uint8Array): void;
   /** Something was done to a member, or (undefined) to the network. */
   onFault?(what: Fault, member: SimMember | undefined): void;
 }

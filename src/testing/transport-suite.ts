@@ -12,6 +12,7 @@ import {
   FRAME_BYTES_MAX,
   type Lane,
   type Transport,
+  UNORDERED_BYTES_MAX,
 } from "../transport/transport.ts";
 import { equal, expect, patterned, samePattern, throwsRangeError } from "./expectations.ts";
 import { hostileSignals } from "./hostile-signals.ts";
@@ -70,10 +71,10 @@ const checks: Record<string, Check> = {
     await finish(two);
   },
 
-  async "carries frames both ways on both lanes"(pair) {
+  async "carries frames both ways on all lanes"(pair) {
     const link = await openLink(pair);
     for (const [from, to] of [directions(link), directions(link).reverse()] as LinkEnd[][]) {
-      for (const lane of ["reliable", "datagram"] as const) {
+      for (const lane of ["reliable", "unordered", "datagram"] as const) {
         await deliver(from as LinkEnd, to as LinkEnd, lane, patterned(100, 7));
       }
     }
@@ -97,6 +98,16 @@ const checks: Record<string, Check> = {
     for (const size of [0, 1, DATAGRAM_BYTES_MAX - 1, DATAGRAM_BYTES_MAX]) {
       await deliver(link.near, link.far, "datagram", patterned(size, size));
     }
+    const unordered = [0, 1, 2, 3, 4, 8_000, 8_001, 8_192, 16_380, 16_381, 16_383, 16_384];
+    const before = link.far.frames.length;
+    for (const size of unordered) link.near.send("unordered", patterned(size, size));
+    const arrived = () => link.far.frames.slice(before).filter(({ lane }) => lane === "unordered");
+    await link.far.until("all frames", () => arrived().length === unordered.length);
+    const frames = arrived().sort((a, b) => a.bytes.length - b.bytes.length);
+    for (const [index, { bytes }] of frames.entries()) {
+      const size = unordered[index] as number;
+      samePattern(bytes, size, size);
+    }
     await finish(link);
   },
 
@@ -104,6 +115,7 @@ const checks: Record<string, Check> = {
     const link = await openLink(pair);
     throwsRangeError(() => link.near.send("datagram", new Uint8Array(DATAGRAM_BYTES_MAX + 1)));
     throwsRangeError(() => link.near.send("reliable", new Uint8Array(FRAME_BYTES_MAX + 1)));
+    throwsRangeError(() => link.near.send("unordered", new Uint8Array(UNORDERED_BYTES_MAX + 1)));
     await deliver(link.near, link.far, "reliable", patterned(10, 1));
     equal(link.near.link.stats().sentFrames, 1, "frames counted as sent");
     await finish(link);
@@ -143,7 +155,7 @@ const checks: Record<string, Check> = {
     let sentBytes = 0;
     for (let i = 0; i < 2_000; i++) {
       const frame = patterned((i * 7919) % 3_000, i);
-      link.near.send("reliable", frame);
+      link.near.send(i % 3 === 0 ? "unordered" : "reliable", frame);
       sentBytes += frame.length;
     }
     equal(link.near.drainedBytes, 0, "bytes drained inside of send");
@@ -168,6 +180,12 @@ const checks: Record<string, Check> = {
     await finish(link);
   },
 
+  async "loses and doubles nothing of 20 MB on the unordered lane, beside reliable frames"(pair) {
+    const link = await openLink(pair);
+    await carryUnordered(link, { count: 1_400, frameBytes: 14_000, windowBytes: 1_000_000 });
+    await finish(link);
+  },
+
   async "loses nothing of 64 MB that are sent without waiting"(pair) {
     const link = await openLink(pair);
     const windowBytes = Number.POSITIVE_INFINITY;
@@ -177,7 +195,9 @@ const checks: Record<string, Check> = {
 
   async "closes once at both ends, after what was sent before"(pair) {
     const link = await openLink(pair);
-    for (let i = 0; i < 20; i++) link.near.send("reliable", patterned(1_000, i));
+    for (let i = 0; i < 20; i++) {
+      link.near.send(i % 2 === 0 ? "reliable" : "unordered", patterned(1_000, i));
+    }
     link.near.close();
     link.near.close();
     equal(link.near.link.state, "closed", "state");
@@ -379,6 +399,45 @@ async function deliver(from: LinkEnd, to: LinkEnd, lane: Lane, frame: Uint8Array
     bytes.every((byte, i) => byte === frame[i]),
     `a ${lane} frame came changed`,
   );
+}
+
+/** The same without order: frames begin with their number. A reliable one goes with every tenth of them. */
+async function carryUnordered(
+  link: LinkPair,
+  bulk: { count: number; frameBytes: number; windowBytes: number },
+): Promise<void> {
+  const seen = new Set<number>();
+  let received = 0;
+  let reliable = 0;
+  let sent = 0;
+  let sentBytes = 0;
+  link.far.onFrame = ({ lane, bytes }) => {
+    if (lane === "reliable") return samePattern(bytes, 100, reliable++);
+    const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    samePattern(bytes.slice(4), bulk.frameBytes - 4, number);
+    seen.add(number);
+    received++;
+  };
+  const send = (lane: Lane, frame: Uint8Array) => {
+    sentBytes += frame.length;
+    link.near.send(lane, frame);
+  };
+  const fill = () => {
+    while (sent < bulk.count && sentBytes - link.near.drainedBytes < bulk.windowBytes) {
+      const frame = new Uint8Array(bulk.frameBytes);
+      new DataView(frame.buffer).setUint32(0, sent);
+      frame.set(patterned(bulk.frameBytes - 4, sent), 4);
+      send("unordered", frame);
+      if (sent++ % 10 === 0) send("reliable", patterned(100, (sent - 1) / 10));
+    }
+  };
+  link.near.onDrain = fill;
+  fill();
+  const all = () => received >= bulk.count && reliable === Math.ceil(bulk.count / 10);
+  await link.far.until("all frames", all);
+  equal(seen.size, bulk.count, "frames of their own");
+  equal(received, bulk.count, "frames received");
+  equal(link.near.drainedBytes, sentBytes, "bytes drained");
 }
 
 /** Sends frames with at most `windowBytes` not yet drained, and sees that all of them arrive unchanged. */

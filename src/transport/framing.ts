@@ -2,15 +2,19 @@
  * Frames over an ordered stream of chunks: a data channel, a TCP socket.
  *
  * A frame is its length in three bytes, high byte first, and its bytes. Frames know nothing of chunks: a
- * chunk may carry many frames, a frame may span many chunks, and a length may be cut in two.
+ * chunk may carry many frames, a frame may span many chunks, and a length may be cut in two. Where chunks may overtake
+ * each other, each holds whole frames alone.
  */
 
-import { FRAME_BYTES_MAX } from "./transport.ts";
+import { FRAME_BYTES_MAX, UNORDERED_BYTES_MAX } from "./transport.ts";
 
 /** The largest chunk, in bytes. SCTP here does not interleave: a larger one would hold up the other lane. */
 export const CHUNK_BYTES_MAX = 16_384;
 
 const HEADER_BYTES = 3;
+
+/** The largest chunk of whole frames, in bytes. */
+export const WHOLE_CHUNK_BYTES_MAX = HEADER_BYTES + UNORDERED_BYTES_MAX;
 
 /** A chunk for the wire, and how many bytes of frames (their lengths not counted) it carries. */
 export interface Chunk {
@@ -47,8 +51,23 @@ export class FrameWriter {
 
   /** The next chunk, at most `bytesMax` long; undefined when nothing is queued. */
   next(bytesMax: number = CHUNK_BYTES_MAX): Chunk | undefined {
-    if (this.#wireBytes === 0) return undefined;
-    const bytes = new Uint8Array(Math.min(bytesMax, this.#wireBytes));
+    return this.#take(Math.min(bytesMax, this.#wireBytes));
+  }
+
+  /** The next chunk of whole frames: as many as fit, one at the least; undefined when nothing is queued. */
+  nextWhole(): Chunk | undefined {
+    let length = 0;
+    for (let i = this.#head; i < this.#frames.length; i++) {
+      const wireBytes = HEADER_BYTES + (this.#frames[i] as Uint8Array).length;
+      if (length > 0 && length + wireBytes > WHOLE_CHUNK_BYTES_MAX) break;
+      length += wireBytes;
+    }
+    return this.#take(length);
+  }
+
+  #take(length: number): Chunk | undefined {
+    if (length === 0) return undefined;
+    const bytes = new Uint8Array(length);
     let frameBytes = 0;
     let filled = 0;
     while (filled < bytes.length) {
@@ -105,6 +124,11 @@ export class FrameReader {
   constructor(deliver: (frame: Uint8Array) => void, frameBytesMax: number = FRAME_BYTES_MAX) {
     this.#deliver = deliver;
     this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** Whether no frame has begun that the next chunk is to complete. */
+  get isBetween(): boolean {
+    return this.#frame === undefined && this.#headerBytes === 0;
   }
 
   /**

@@ -4,8 +4,7 @@ import { closedLink } from "./closed-link.ts";
 import {
   type CloseReason,
   type ConnectOptions,
-  DATAGRAM_BYTES_MAX,
-  FRAME_BYTES_MAX,
+  checkSize,
   type Lane,
   type Link,
   type LinkHandlers,
@@ -16,7 +15,7 @@ import {
 export interface MemoryNetworkOptions {
   /** How long a frame is under way, in ms. Default 0: it arrives in a microtask, without any timer. */
   readonly latencyMs?: number;
-  /** How much longer it is under way at most. Datagrams overtake each other then. Default 0. */
+  /** How much longer it is under way at most. All but reliable frames overtake each other then. Default 0. */
   readonly jitterMs?: number;
   /** The share of datagrams that is lost, 0 to 1. Default 0. */
   readonly lossRate?: number;
@@ -102,6 +101,10 @@ class MemoryLink implements Link {
   readonly #openTimer: ReturnType<typeof setTimeout> | undefined;
   /** What is on its way to the partner on the reliable lane, in order. */
   readonly #underWay: (() => void)[] = [];
+  /** Frames on their way to the partner on the unordered lane. */
+  #overtaking = 0;
+  /** What ends the partner once those have come, too. */
+  #farewell: (() => void) | undefined;
   #state: Link["state"] = "opening";
   #partner: MemoryLink | undefined;
   #sentBytes = 0;
@@ -151,12 +154,7 @@ class MemoryLink implements Link {
   }
 
   send(lane: Lane, frame: Uint8Array): void {
-    const bytesMax = lane === "reliable" ? FRAME_BYTES_MAX : DATAGRAM_BYTES_MAX;
-    if (frame.length > bytesMax) {
-      throw new RangeError(
-        `a ${lane} frame has at most ${bytesMax} bytes, this one has ${frame.length}: cut it up`,
-      );
-    }
+    checkSize(lane, frame);
     const partner = this.#partner;
     if (this.#state !== "open" || partner === undefined) return;
     this.#sentFrames++;
@@ -167,16 +165,25 @@ class MemoryLink implements Link {
       return;
     }
     this.#bufferedBytes += copy.length;
-    this.#carryInOrder(() => {
+    const arrive = () => {
       partner.#take(lane, copy);
       this.#drain(copy.length);
+    };
+    if (lane === "reliable") return this.#carryInOrder(arrive);
+    this.#overtaking++;
+    this.#network.carry(() => {
+      arrive();
+      if (--this.#overtaking === 0) this.#farewell?.();
     });
   }
 
   close(): void {
     const partner = this.#partner;
     if (this.#state === "open" && partner !== undefined) {
-      this.#carryInOrder(() => partner.#endByPartner());
+      this.#carryInOrder(() => {
+        this.#farewell = () => partner.#endByPartner();
+        if (this.#overtaking === 0) this.#farewell();
+      });
     }
     this.#end({ code: "local", message: "closed by this end" });
   }

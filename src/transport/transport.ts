@@ -1,12 +1,16 @@
 /**
  * The contract between the runtime and anything that can carry frames between two members.
  *
- * A transport makes links. Every link has the same two lanes, whatever carries it:
+ * A transport makes links. Every link has the same three lanes, whatever carries it:
  *
- * | lane     | order   | loss    | size of one frame          |
- * |----------|---------|---------|----------------------------|
- * | reliable | kept    | none    | up to {@link FRAME_BYTES_MAX}    |
- * | datagram | not kept| allowed | up to {@link DATAGRAM_BYTES_MAX} |
+ * | lane      | order        | loss    | size of one frame                 |
+ * |-----------|--------------|---------|-----------------------------------|
+ * | reliable  | kept         | none    | up to {@link FRAME_BYTES_MAX}     |
+ * | unordered | not promised | none    | up to {@link UNORDERED_BYTES_MAX} |
+ * | datagram  | not promised | allowed | up to {@link DATAGRAM_BYTES_MAX}  |
+ *
+ * On the unordered lane a frame that has to be sent again holds up no other. What has no such lane (a stream) may
+ * carry its frames with the reliable ones.
  *
  * Frames keep their boundaries: what is one `send` here is one `frame` there.
  * An adapter never throws for what the network or the other end does: that becomes `close(reason)`.
@@ -15,13 +19,31 @@
  * to be entered twice.
  */
 
-export type Lane = "reliable" | "datagram";
+export type Lane = "reliable" | "unordered" | "datagram";
 
 /** The largest frame of the reliable lane, in bytes. An adapter may cut it for the wire. */
 export const FRAME_BYTES_MAX = 65_536;
 
+/** The largest frame of the unordered lane, in bytes. */
+export const UNORDERED_BYTES_MAX = 16_384;
+
 /** The largest frame of the datagram lane, in bytes: fits one UDP packet of a 1,280-byte path. */
 export const DATAGRAM_BYTES_MAX = 1_100;
+
+const BYTES_MAX: Readonly<Record<Lane, number>> = {
+  reliable: FRAME_BYTES_MAX,
+  unordered: UNORDERED_BYTES_MAX,
+  datagram: DATAGRAM_BYTES_MAX,
+};
+
+/** @throws RangeError for a frame over the size of its lane */
+export function checkSize(lane: Lane, { length }: Uint8Array): void {
+  const bytesMax = BYTES_MAX[lane];
+  if (length <= bytesMax) return;
+  throw new RangeError(
+    `a frame of the ${lane} lane has at most ${bytesMax} bytes, this one has ${length}: cut it up`,
+  );
+}
 
 /** Why a link ended, or never opened. `code` is stable; `message` is for people. */
 export interface CloseReason {
@@ -43,13 +65,13 @@ export interface CloseReason {
 export interface LinkHandlers {
   /** Signalling for the other end. Opaque, ≤ 16 KiB each; the carrier may delay, reorder or lose it. */
   signal(payload: Uint8Array): void;
-  /** Both lanes can carry frames. Called once, before any `frame`. */
+  /** All lanes can carry frames. Called once, before any `frame`. */
   open(): void;
   /** A whole frame came in. The bytes belong to the receiver: the adapter never touches them again. */
   frame(lane: Lane, bytes: Uint8Array): void;
   /**
-   * `bytes` of reliable frames handed to `send` have left the local buffer since the last call.
-   * Over the life of an open link the sum equals all bytes sent on the reliable lane.
+   * `bytes` of frames handed to `send`, datagrams not counted, have left the local buffer since the last call.
+   * Over the life of an open link the sum equals all bytes sent on the reliable and the unordered lane.
    */
   drain(bytes: number): void;
   /** The end, called exactly once; nothing is called after it. */
@@ -66,7 +88,7 @@ export interface Link {
   /** Feeds signalling from the other end. Malformed or late payloads change nothing and never throw. */
   signal(payload: Uint8Array): void;
   /**
-   * Reliable: queued in order; the caller watches `drain` and bounds what is in flight.
+   * Reliable and unordered: queued; the caller watches `drain` and bounds what is in flight.
    * Datagram: sent now or dropped when the lane is congested.
    * On a link that is not open the frame is dropped: a `close` has come or will come.
    * The bytes are the link's from then on: do not change them.
@@ -84,7 +106,7 @@ export interface LinkStats {
   readonly receivedBytes: number;
   readonly sentFrames: number;
   readonly receivedFrames: number;
-  /** Reliable bytes handed over and not yet drained. */
+  /** Bytes of the reliable and the unordered lane handed over and not yet drained. */
   readonly bufferedBytes: number;
   readonly droppedDatagrams: number;
 }

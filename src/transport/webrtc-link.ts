@@ -1,16 +1,16 @@
-import { CHUNK_BYTES_MAX, FrameReader, FrameWriter } from "./framing.ts";
+import { FrameReader } from "./framing.ts";
 import {
   type CloseReason,
   type ConnectOptions,
+  checkSize,
   DATAGRAM_BYTES_MAX,
-  FRAME_BYTES_MAX,
   type Lane,
   type Link,
   type LinkHandlers,
   type LinkStats,
 } from "./transport.ts";
 import { Negotiation } from "./webrtc-negotiation.ts";
-import { Outlet } from "./webrtc-outlet.ts";
+import { Outlet, Queue } from "./webrtc-outlet.ts";
 import type {
   DataChannel,
   SimplePeer,
@@ -19,7 +19,7 @@ import type {
 } from "./webrtc-shapes.ts";
 
 /**
- * Bytes that the reliable channel may hold. Above 16 MiB implementations throw or lose messages. In Node the
+ * Bytes that a channel which loses nothing may hold. Above 16 MiB implementations throw or lose messages. In Node the
  * layer below takes 2 MB more that no counter shows: `drain` bounds memory, not what is under way.
  */
 const CHANNEL_BYTES_MAX = 262_144;
@@ -36,15 +36,16 @@ const FLUSH_BYTES_MAX = 1_048_576;
 const FLUSH_MS = 10_000;
 
 /**
- * Ends the reliable lane, for chunks are never empty. The other end closes when it has come this far. Closing
- * the channel would not do: what SCTP still holds is dropped then.
+ * Ends the reliable lane: a text, for chunks are binary, that says how many chunks went on the unordered one. The other
+ * end closes when it has all. Closing the channels would not do: what SCTP still holds is dropped then.
  */
-const FAREWELL = new Uint8Array();
+const FAREWELL = /^\d{1,15}$/;
 
 const OPEN_TIMEOUT_MS = 15_000;
 
-/** Both channels are agreed on beforehand, so a stranger cannot slip in one of its own. */
+/** The channels are agreed on beforehand, so a stranger cannot slip in one of its own. */
 const RELIABLE_CHANNEL = { negotiated: true, id: 2, ordered: true };
+const UNORDERED_CHANNEL = { negotiated: true, id: 4, ordered: false };
 const DATAGRAM_CHANNEL = { negotiated: true, id: 3, ordered: false, maxRetransmits: 0 };
 
 /** What links of one transport share. */
@@ -58,24 +59,27 @@ export interface LinkHost {
   released(link: WebRtcLink): void;
 }
 
-/** One connection with its two channels. */
+/** One connection with its three channels. */
 export class WebRtcLink implements Link {
   readonly #host: LinkHost;
   readonly #handlers: LinkHandlers;
   readonly #negotiation: Negotiation;
   readonly #initiator: boolean;
   readonly #trickle: boolean;
-  readonly #writer = new FrameWriter();
+  readonly #queues = { reliable: new Queue(false), unordered: new Queue(true) };
   readonly #reader = new FrameReader((frame) => this.#deliver("reliable", frame));
+  readonly #wholeReader = new FrameReader((frame) => this.#deliver("unordered", frame));
+  /** Chunks that came on the unordered lane, and how many there are once the other end has said farewell. */
+  #wholeCount = 0;
+  #wholeTotal = Number.POSITIVE_INFINITY;
   #state: Link["state"] = "opening";
   #peer: SimplePeer | undefined;
-  #reliable: Outlet | undefined;
   #datagram: Outlet | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
   #flushMs = Number.POSITIVE_INFINITY;
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
   #pumpDue = false;
-  #waiting = false;
+  #polling = false;
   #sentBytes = 0;
   #receivedBytes = 0;
   #sentFrames = 0;
@@ -117,12 +121,7 @@ export class WebRtcLink implements Link {
   }
 
   send(lane: Lane, frame: Uint8Array): void {
-    const bytesMax = lane === "reliable" ? FRAME_BYTES_MAX : DATAGRAM_BYTES_MAX;
-    if (frame.length > bytesMax) {
-      throw new RangeError(
-        `a ${lane} frame has at most ${bytesMax} bytes, this one has ${frame.length}: cut it up`,
-      );
-    }
+    checkSize(lane, frame);
     if (this.#state !== "open") return;
     if (lane === "datagram" && !this.#datagram?.send(frame)) {
       this.#droppedDatagrams++;
@@ -130,10 +129,9 @@ export class WebRtcLink implements Link {
     }
     this.#sentFrames++;
     this.#sentBytes += frame.length;
-    if (lane === "reliable") {
-      this.#writer.push(frame);
-      this.#pumpSoon();
-    }
+    if (lane === "datagram") return;
+    this.#queues[lane].push(frame);
+    if (!this.#queues[lane].isWaiting) this.#pumpSoon();
   }
 
   /** @param flushMs how long what was sent may take to arrive; 0 where no timer will run any more */
@@ -155,7 +153,7 @@ export class WebRtcLink implements Link {
       receivedBytes: this.#receivedBytes,
       sentFrames: this.#sentFrames,
       receivedFrames: this.#receivedFrames,
-      bufferedBytes: this.#writer.queuedBytes,
+      bufferedBytes: this.#queues.reliable.bytes + this.#queues.unordered.bytes,
       droppedDatagrams: this.#droppedDatagrams,
     };
   }
@@ -175,8 +173,9 @@ export class WebRtcLink implements Link {
       peer.on("error", (error) => this.#fail(...reasonOf(error)));
       peer.on("close", () => this.#onPeerClose());
       const datagram = peer._pc?.createDataChannel("datagram", DATAGRAM_CHANNEL);
-      if (peer._channel === undefined || datagram === undefined) return; // its error is on the way
-      this.#setUpChannels(peer._channel, datagram);
+      const unordered = peer._pc?.createDataChannel("unordered", UNORDERED_CHANNEL);
+      if (!peer._channel || !datagram || !unordered) return; // its error is on the way
+      this.#setUpChannels(peer._channel, unordered, datagram);
       this.#negotiation.attach(peer);
     } catch (error) {
       this.#fail("unsupported", `no WebRTC connection can be made: ${error}`);
@@ -184,24 +183,29 @@ export class WebRtcLink implements Link {
   }
 
   /** simple-peer would pass messages through a stream; taking its handlers' place spares that. */
-  #setUpChannels(reliable: DataChannel, datagram: DataChannel): void {
-    this.#reliable = new Outlet(reliable, CHANNEL_BYTES_MAX);
+  #setUpChannels(reliable: DataChannel, unordered: DataChannel, datagram: DataChannel): void {
+    this.#queues.reliable.outlet = new Outlet(reliable, CHANNEL_BYTES_MAX);
+    this.#queues.unordered.outlet = new Outlet(unordered, CHANNEL_BYTES_MAX);
     this.#datagram = new Outlet(datagram, DATAGRAM_CHANNEL_BYTES_MAX);
     reliable.onmessage = ({ data }) => this.#onChunk(data);
-    datagram.binaryType = "arraybuffer";
+    unordered.onmessage = ({ data }) => this.#onWholeChunk(data);
     datagram.onmessage = ({ data }) => this.#onDatagram(data);
-    if (typeof reliable.bufferedAmountLowThreshold === "number") {
-      reliable.bufferedAmountLowThreshold = CHANNEL_BYTES_LOW;
-      reliable.onbufferedamountlow = () => {
+    for (const channel of [reliable, unordered]) {
+      if (typeof channel.bufferedAmountLowThreshold !== "number") continue;
+      channel.bufferedAmountLowThreshold = CHANNEL_BYTES_LOW;
+      channel.onbufferedamountlow = () => {
         if (this.#state === "open") this.#pump();
       };
     }
-    const openWhenBothAre = () => {
-      if (reliable.readyState === "open" && datagram.readyState === "open") this.#open();
+    const all = [reliable, unordered, datagram];
+    const openWhenAllAre = () => {
+      if (all.every(({ readyState }) => readyState === "open")) this.#open();
     };
-    reliable.onopen = openWhenBothAre;
-    datagram.onopen = openWhenBothAre;
-    openWhenBothAre();
+    for (const channel of all) {
+      channel.binaryType = "arraybuffer";
+      channel.onopen = openWhenAllAre;
+    }
+    openWhenAllAre();
   }
 
   #open(): void {
@@ -214,13 +218,31 @@ export class WebRtcLink implements Link {
   #onChunk(data: unknown): void {
     // A message can overtake the event that says its channel is open.
     this.#open();
-    const chunk = data instanceof ArrayBuffer ? new Uint8Array(data) : undefined;
-    if (chunk?.length === 0) {
-      this.#fail("remote", "the other end closed the link");
-    } else if (this.#state === "open") {
-      const broken = chunk ? this.#reader.push(chunk) : "a text message came, frames are binary";
-      if (broken !== undefined) this.#fail("protocol", broken);
-    }
+    if (typeof data === "string" && FAREWELL.test(data)) {
+      this.#wholeTotal = Number(data);
+      this.#endWhenAllHasCome();
+    } else if (this.#state === "open") this.#read(this.#reader, data);
+  }
+
+  #onWholeChunk(data: unknown): void {
+    this.#open();
+    this.#wholeCount++;
+    if (this.#state === "open") this.#read(this.#wholeReader, data);
+    if (!this.#wholeReader.isBetween) this.#fail("protocol", "a chunk ended within a frame");
+    this.#endWhenAllHasCome();
+  }
+
+  #read(reader: FrameReader, data: unknown): void {
+    const broken =
+      data instanceof ArrayBuffer
+        ? reader.push(new Uint8Array(data))
+        : "a text message came, frames are binary";
+    if (broken !== undefined) this.#fail("protocol", broken);
+  }
+
+  #endWhenAllHasCome(): void {
+    if (this.#wholeCount < this.#wholeTotal) return;
+    this.#fail("remote", "the other end closed the link");
   }
 
   #onDatagram(data: unknown): void {
@@ -240,7 +262,7 @@ export class WebRtcLink implements Link {
 
   /** After the current tick, so that what it still sends goes out in the same chunk. */
   #pumpSoon(): void {
-    if (this.#pumpDue || this.#waiting) return;
+    if (this.#pumpDue) return;
     this.#pumpDue = true;
     queueMicrotask(() => {
       this.#pumpDue = false;
@@ -249,10 +271,11 @@ export class WebRtcLink implements Link {
   }
 
   #pump(): void {
-    const drained = this.#handOver();
-    const wasWaiting = this.#waiting;
-    this.#waiting = !this.#writer.empty;
-    if (this.#waiting && !wasWaiting && !this.#reliable?.tellsWhenLow) {
+    const { reliable, unordered } = this.#queues;
+    const drained = reliable.handOver() + unordered.handOver();
+    const isWaiting = reliable.isWaiting || unordered.isWaiting;
+    if (isWaiting && !this.#polling && !reliable.outlet?.tellsWhenLow) {
+      this.#polling = true;
       this.#host.poll(() => this.#state === "open" && this.#pumpAgain());
     }
     if (drained > 0) this.#handlers.drain(drained);
@@ -260,25 +283,17 @@ export class WebRtcLink implements Link {
 
   #pumpAgain(): boolean {
     this.#pump();
-    return this.#waiting;
-  }
-
-  #handOver(bytesMax: number = Number.POSITIVE_INFINITY): number {
-    let drained = 0;
-    while (drained < bytesMax && this.#reliable?.hasRoomFor(CHUNK_BYTES_MAX)) {
-      const chunk = this.#writer.next();
-      if (chunk === undefined) break;
-      // When it fails the channel is closing, and the news of that is on the way.
-      if (!this.#reliable.send(chunk.bytes)) break;
-      drained += chunk.frameBytes;
-    }
-    return drained;
+    this.#polling = this.#queues.reliable.isWaiting || this.#queues.unordered.isWaiting;
+    return this.#polling;
   }
 
   #sayFarewell(): void {
-    this.#reliable?.widen(FLUSH_BYTES_MAX);
-    this.#handOver(FLUSH_BYTES_MAX);
-    this.#reliable?.send(FAREWELL);
+    const { reliable, unordered } = this.#queues;
+    for (const queue of [unordered, reliable]) {
+      queue.outlet?.widen(FLUSH_BYTES_MAX);
+      queue.handOver(FLUSH_BYTES_MAX);
+    }
+    reliable.outlet?.send(`${unordered.chunkCount}`);
   }
 
   #onPeerClose(): void {
@@ -310,9 +325,8 @@ export class WebRtcLink implements Link {
   #release(): void {
     const peer = this.#peer;
     clearTimeout(this.#flushTimer);
-    this.#writer.clear();
+    for (const queue of Object.values(this.#queues)) queue.clear();
     this.#peer = undefined;
-    this.#reliable = undefined;
     this.#datagram = undefined;
     if (peer?._iceCompleteTimer) clearTimeout(peer._iceCompleteTimer);
     peer?.destroy();

@@ -29,7 +29,7 @@ export interface DataChannel {
   onclose: (() => void) | null;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onbufferedamountlow: (() => void) | null;
-  send(data: Uint8Array): void;
+  send(data: Uint8Array | string): void;
   close(): void;
 }
 

@@ -169,10 +169,10 @@ const messages = {
     value: bytes,
   }),
   iHave: typed("iHave", { ids: many(payloadId) }),
-  graft: typed("graft", { ids: many(payloadId) }),
+  graft: typed("graft", { ids: many(payloadId), once: fc.boolean() }),
   prune: typed("prune", { origin: id }),
   baselines: typed("baselines", { ids: many(payloadId) }),
-  credit: typed("credit", { total: number }),
+  credit: typed("credit", { total: number, whole: number }),
 } as { [T in Message["type"]]: fc.Arbitrary<MessageOf<T>> };
 const types = Object.keys(messages) as Message["type"][];
 

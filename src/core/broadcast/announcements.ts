@@ -10,7 +10,7 @@ import type { MemberId } from "../machine.ts";
 import type { PayloadId } from "../wire/messages.ts";
 
 /** Ids in one message. */
-export const IDS_MAX = 1_024;
+const IDS_MAX = 1_024;
 
 export class Announcements {
   readonly #config: Config;

@@ -12,6 +12,8 @@
  * - Trees are found anew by a payload that goes on every link (`flood`), after a silence and now and then: who gets
  *   it sooner by another way changes over to that (the paper compares hops of announcements).
  * - How long an announced payload is waited for follows what was seen, so that a slow tree is not taken for a broken.
+ *   One that is late all the same is asked for by itself (`graft` with `once`): a frame that is lost is no broken tree,
+ *   and each change of the tree costs duplicates. Only a parent that brings nothing twice is left for another.
  * - The last payload before a silence is announced on the tree too, for nothing else would show that it was missed.
  */
 
@@ -20,7 +22,7 @@ import { BoundedMap } from "../lib/bounded-map.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import type { MessageOf, PayloadId } from "../wire/messages.ts";
-import { Announcements, IDS_MAX } from "./announcements.ts";
+import { Announcements } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
 import { type Gap, Inbox } from "./inbox.ts";
 
@@ -45,6 +47,9 @@ const PRUNE_MS = 500;
 
 /** The longest that an announced payload is waited for, ms. */
 const GRAFT_DELAY_MS_MAX = 400;
+
+/** So many payloads that its parent did not bring, one after another, and the tree is taken for broken. Guess. */
+const STRAYS_MAX = 2;
 
 /** After so long without a word of an origin its last one is announced, ms. Guess, unmeasured. */
 const SILENCE_MS = 1_000;
@@ -71,12 +76,12 @@ interface Origin {
   inbox: Inbox;
   /** Neighbours on this tree by experience: true eager, false lazy. Others go by `reaches`. */
   readonly edges: Map<MemberId, boolean>;
-  /** When each was pruned by us, ms: what was on its way then needs no answer. */
+  /** When each was pruned by us, or asked for something, ms: what was on its way then needs no answer. */
   readonly prunedAt: Map<MemberId, number>;
-  /** Who announced something that is missing here; who was asked last stands at the end. */
-  readonly announcers: Set<MemberId>;
-  /** Who brought the last payload that was news. */
+  /** Who brings this origin's payloads along the tree. */
   parent: MemberId | undefined;
+  /** How many others had to be asked for since the parent brought one. */
+  strays: number;
   /** The flood that came last: what it was, by whom, and when, ms. */
   flood: { readonly sequence: number; readonly from: MemberId; readonly at: number } | undefined;
   /** How much later than its announcement a payload comes, of late, ms. */
@@ -147,7 +152,9 @@ export class Broadcast {
     this.#announcements.heardOf(from, [id]);
     if (origin.inbox.has(id.sequence)) return this.#onDuplicate(from, payload, origin, now);
     this.stats.hopsMax = Math.max(this.stats.hopsMax, payload.hop + 1);
-    this.#onTree(from, payload, origin, now);
+    const isAnswer = origin.inbox.wasAsked(id.sequence, from);
+    if (isAnswer && (this.#parentOf(origin) ?? from) !== from) origin.strays++;
+    else this.#onTree(from, payload, origin, now);
     this.#showGap(id.origin, origin.inbox.add(payload, now));
     const passedOn: Payload = { ...payload, hop: payload.hop + 1 };
     this.#keep(passedOn, now);
@@ -163,16 +170,14 @@ export class Broadcast {
     for (const id of ids) {
       const origin = id.origin === this.#config.id ? undefined : this.#origin(id);
       if (origin === undefined || origin.inbox.has(id.sequence)) continue;
-      this.#showGap(id.origin, origin.inbox.announce(id.sequence, now));
-      origin.announcers.add(from);
+      this.#showGap(id.origin, origin.inbox.announce(id.sequence, now, from));
       this.#schedule(id.origin, origin, now);
     }
   }
 
-  onGraft(from: MemberId, ids: readonly PayloadId[]): void {
+  onGraft(from: MemberId, ids: readonly PayloadId[], once: boolean): void {
     for (const id of ids) {
-      const origin = this.#origins.get(id.origin);
-      origin?.edges.set(from, true);
+      if (!once) this.#origins.get(id.origin)?.edges.set(from, true);
       const payload = this.#cache.get(id);
       if (payload !== undefined) this.#push([from], { ...payload, flood: false }, undefined);
     }
@@ -236,7 +241,7 @@ export class Broadcast {
     for (const origin of this.#origins.values()) {
       origin.edges.delete(peer);
       origin.prunedAt.delete(peer);
-      origin.announcers.delete(peer);
+      origin.inbox.removeHolder(peer);
     }
   }
 
@@ -296,23 +301,27 @@ export class Broadcast {
       .some((peer) => this.#out.bringsBulk(peer));
   }
 
-  /** Asks one announcer for what is missing; the next time, the next one. */
+  /** Asks those that have it for what is missing, and leaves a parent that has brought nothing. */
   #askFor(id: MemberId, origin: Origin, now: number): void {
-    const { graftRetryMs } = this.#config;
-    const missing = origin.inbox.ask(now, this.#graftDelayMs(origin), graftRetryMs, IDS_MAX);
-    const neighbours = this.#out.neighbours();
-    const peer =
-      [...origin.announcers].find((one) => neighbours.includes(one)) ??
-      neighbours.find((one) => origin.edges.get(one));
-    if (missing.length === 0 || peer === undefined) return;
-    origin.announcers.delete(peer);
-    origin.announcers.add(peer);
-    origin.edges.set(peer, true);
-    const { generation } = origin.inbox;
-    this.#graft(
-      peer,
-      missing.map((sequence) => ({ origin: id, generation, sequence })),
-    );
+    const { inbox, edges } = origin;
+    const parent = this.#parentOf(origin);
+    const once = parent !== undefined && origin.strays < STRAYS_MAX;
+    if (!once) origin.parent = undefined;
+    const other = parent ?? this.#out.neighbours().find((peer) => edges.get(peer));
+    const delayMs = this.#graftDelayMs(origin);
+    for (const [peer, sequences] of inbox.ask(now, delayMs, this.#config.graftRetryMs, other)) {
+      if (once) origin.prunedAt.set(peer, now);
+      else edges.set(peer, true);
+      const { generation } = inbox;
+      const ids = sequences.map((sequence) => ({ origin: id, generation, sequence }));
+      this.#graft(peer, ids, once);
+    }
+  }
+
+  /** Who is to bring this origin's payloads, if its link is there and on the tree. */
+  #parentOf({ parent, edges }: Origin): MemberId | undefined {
+    const isOnTree = parent !== undefined && edges.get(parent);
+    return isOnTree && this.#out.neighbours().includes(parent) ? parent : undefined;
   }
 
   #graftDelayMs({ lagMs }: Origin): number {
@@ -320,25 +329,33 @@ export class Broadcast {
   }
 
   #schedule(id: MemberId, origin: Origin, now: number): void {
-    if (origin.inbox.stuckSince === undefined) {
-      origin.announcers.clear();
-      this.#deadlines.clear(`missing:${id}`);
-    } else this.#deadlines.ensure(`missing:${id}`, now + this.#graftDelayMs(origin));
+    if (origin.inbox.stuckSince === undefined) this.#deadlines.clear(`missing:${id}`);
+    else this.#deadlines.ensure(`missing:${id}`, now + this.#graftDelayMs(origin));
   }
 
   /** A payload that is news: who brought it is on the tree. */
   #onTree(from: MemberId, { id, flood }: Payload, origin: Origin, now: number): void {
     origin.lagMs = Math.max(origin.inbox.lateMs(id.sequence, now), origin.lagMs * 0.9);
+    if (from === origin.parent) origin.strays = 0;
     // A flood comes on every link: it changes the tree only when the tree brings it later.
     if (flood) origin.flood = { sequence: id.sequence, from, at: now };
     if (flood && origin.parent !== undefined && origin.edges.get(origin.parent)) return;
-    if (flood && origin.edges.get(from) === false) this.#graft(from, [{ ...id, sequence: 0 }]);
-    origin.edges.set(from, true);
-    origin.parent = from;
+    if (flood && origin.edges.get(from) === false)
+      this.#graft(from, [{ ...id, sequence: 0 }], false);
+    this.#adopt(from, origin);
+  }
+
+  #adopt(parent: MemberId, origin: Origin): void {
+    origin.edges.set(parent, true);
+    origin.parent = parent;
+    origin.strays = 0;
   }
 
   #onDuplicate(from: MemberId, { id, flood }: Payload, origin: Origin, now: number): void {
     this.stats.duplicates++;
+    if (from === origin.parent) origin.strays = 0;
+    // It was late, and has been asked for elsewhere.
+    if (!flood && from === origin.parent) return;
     if (!flood) return this.#prune(from, id.origin, origin, now);
     if (from !== origin.parent) {
       if (origin.edges.get(from) !== false) this.#prune(from, id.origin, origin, now);
@@ -347,9 +364,8 @@ export class Broadcast {
     const first = origin.flood;
     if (first?.sequence !== id.sequence || first.from === from) return;
     if (now - first.at <= DETOUR_MS || !this.#out.neighbours().includes(first.from)) return;
-    origin.parent = first.from;
-    origin.edges.set(first.from, true);
-    this.#graft(first.from, [{ ...id, sequence: 0 }]);
+    this.#adopt(first.from, origin);
+    this.#graft(first.from, [{ ...id, sequence: 0 }], false);
     this.#prune(from, id.origin, origin, now);
   }
 
@@ -380,7 +396,9 @@ export class Broadcast {
       if (peer === from || peer === origin) continue;
       const isKnown = tree.edges.has(peer);
       const floods = flood && (origin === this.#config.id || !this.#out.reaches(origin, peer));
-      const isEager = floods || ((isKnown || !isLarge) && this.#isEager(tree, origin, peer));
+      // What was asked for elsewhere is on its way from the parent too, unless it has missed it.
+      const isTree = peer !== tree.parent && this.#isEager(tree, origin, peer);
+      const isEager = floods || ((isKnown || !isLarge) && isTree);
       (isEager ? eager : lazy).push(peer);
     }
     const refused = this.#push(eager, payload, token);
@@ -394,14 +412,13 @@ export class Broadcast {
     return refused;
   }
 
-  #graft(peer: MemberId, ids: readonly PayloadId[]): void {
+  #graft(peer: MemberId, ids: readonly PayloadId[], once: boolean): void {
     this.stats.grafts++;
-    this.#out.tell(peer, { type: "graft", ids });
+    this.#out.tell(peer, { type: "graft", ids, once });
   }
 
   #prune(from: MemberId, id: MemberId, origin: Origin, now: number): void {
-    const isPruned = origin.edges.get(from) === false;
-    if (isPruned && now - (origin.prunedAt.get(from) ?? 0) < PRUNE_MS) return;
+    if (now - (origin.prunedAt.get(from) ?? Number.NEGATIVE_INFINITY) < PRUNE_MS) return;
     origin.edges.set(from, false);
     origin.prunedAt.set(from, now);
     this.stats.prunes++;
@@ -443,8 +460,8 @@ export class Broadcast {
       inbox: new Inbox(this.#config, generation, baseline),
       edges: new Map(),
       prunedAt: new Map(),
-      announcers: new Set(),
       parent: undefined,
+      strays: 0,
       flood: undefined,
       lagMs: 0,
       activeAt: 0,

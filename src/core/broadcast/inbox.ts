@@ -7,6 +7,7 @@
  */
 
 import type { Config } from "../config.ts";
+import type { MemberId } from "../machine.ts";
 import type { Payload } from "./cache.ts";
 
 export interface Gap {
@@ -14,11 +15,17 @@ export interface Gap {
   readonly to: number;
 }
 
-/** What is missed: since when it is known to exist, and when it was asked for, ms. */
 interface Missed {
+  /** Since when it is known to exist, and when it was asked for, ms. */
   readonly since: number;
   askedAt: number;
+  /** Who says to have it; who was asked last stands at the end. */
+  readonly holders: Set<MemberId>;
+  readonly asked: Set<MemberId>;
 }
+
+/** Who has not brought what was asked for may lack it, or it is lost again: then so many are asked at once. */
+const ASKED_AGAIN = 2;
 
 /** How far ahead of what was delivered a sequence is followed. Source: design. */
 const WINDOW = 1_024;
@@ -65,6 +72,11 @@ export class Inbox {
     return missed === undefined || missed.askedAt > missed.since ? 0 : now - missed.since;
   }
 
+  /** Whether `peer` was asked for this one. */
+  wasAsked(sequence: number, peer: MemberId): boolean {
+    return this.#missed.get(sequence)?.asked.has(peer) ?? false;
+  }
+
   /** Takes one that is not here: what can be delivered now comes with `takeReady`. */
   add(payload: Payload, now: number): Gap | undefined {
     const { sequence } = payload.id;
@@ -76,14 +88,16 @@ export class Inbox {
     return gap;
   }
 
-  /** Somebody has payloads up to `sequence`. Gives what is beyond reach by that. */
-  announce(sequence: number, now: number): Gap | undefined {
+  /** Somebody has payloads up to `sequence`; `holder` has this one. Gives what is beyond reach by that. */
+  announce(sequence: number, now: number, holder?: MemberId): Gap | undefined {
     const lowest = sequence - WINDOW;
     const gap = lowest > this.#delivered ? this.#giveUp(lowest) : undefined;
     if (this.#missed.size === 0) this.#stuckSince = now;
     for (let n = Math.max(this.#known, this.#delivered) + 1; n <= sequence; n++) {
-      this.#missed.set(n, { since: now, askedAt: Number.NEGATIVE_INFINITY });
+      const askedAt = Number.NEGATIVE_INFINITY;
+      this.#missed.set(n, { since: now, askedAt, holders: new Set(), asked: new Set() });
     }
+    if (holder !== undefined) this.#missed.get(sequence)?.holders.add(holder);
     this.#known = Math.max(this.#known, sequence);
     return gap;
   }
@@ -101,14 +115,38 @@ export class Inbox {
     }
   }
 
-  /** What has been missed for `delayMs` and was not asked for within `retryMs`: asked for now. Lowest first. */
-  ask(now: number, delayMs: number, retryMs: number, countMax: number): number[] {
-    const due: number[] = [];
+  /** A link ended. */
+  removeHolder(peer: MemberId): void {
+    for (const { holders } of this.#missed.values()) holders.delete(peer);
+  }
+
+  /**
+   * What has been missed for `delayMs` and was not asked for within `retryMs`, by whom to ask for it now: those that
+   * have it in turn, or where nobody is known to, who has one that follows, or `other`. Lowest first.
+   */
+  ask(
+    now: number,
+    delayMs: number,
+    retryMs: number,
+    other: MemberId | undefined,
+  ): ReadonlyMap<MemberId, readonly number[]> {
+    const due = new Map<MemberId, number[]>();
+    const [follower = other] = [...this.#missed.values()].flatMap(({ holders }) => [...holders]);
     for (const [sequence, missed] of this.#missed) {
-      if (due.length >= countMax || now - missed.since < delayMs) break;
+      if (now - missed.since < delayMs) break;
       if (now - missed.askedAt < retryMs) continue;
-      missed.askedAt = now;
-      due.push(sequence);
+      const { holders, asked } = missed;
+      const count = asked.size === 0 ? 1 : ASKED_AGAIN;
+      const next = holders.size === 0 ? [follower] : [...holders].slice(0, count);
+      for (const peer of next) {
+        if (peer === undefined) continue;
+        missed.askedAt = now;
+        asked.add(peer);
+        if (holders.delete(peer)) holders.add(peer);
+        const sequences = due.get(peer) ?? [];
+        due.set(peer, sequences);
+        sequences.push(sequence);
+      }
     }
     return due;
   }

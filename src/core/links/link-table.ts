@@ -5,8 +5,7 @@
  * cluster or another major version is refused and never half-joined. One link joins a pair: when glare made two,
  * the member with the lower id says `bye` on the newer.
  *
- * Two classes share the reliable lane: urgent frames go at once; bulk waits, and only enters the transport while
- * less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames never stand behind
+ * Two classes of what must arrive: urgent frames go at once; bulk waits, and only enters the transport while less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames never stand behind
  * much of it and a slow receiver slows its senders. Bulk is what was queued, in turn with what is only made when the
  * link has room for it (`nextBulk`: state, of which by then something newer may be known).
  */
@@ -21,21 +20,12 @@ import {
   type Message,
   type MessageOf,
 } from "../wire/messages.ts";
-import { Assembly, Outgoing } from "./fragments.ts";
+import { Assembly, Outgoing, Underway } from "./fragments.ts";
+import { BULK, laneOf } from "./lanes.ts";
 import { SendWindow } from "./send-window.ts";
 
 /** Bits of `hello.features`: what minor versions add. None so far. */
 const FEATURES = 0;
-
-/** Bulk frames, by the type of their message: both ends count the same ones. */
-const BULK: ReadonlySet<Message["type"]> = new Set<Message["type"]>([
-  "fragment",
-  "payload",
-  "stateDelta",
-  "local",
-  "routed",
-  "noRoute",
-]);
 
 /** More unacknowledged than this is bulk: answers to probes may stand behind it. Bytes. */
 const BULK_BYTES = 65_536;
@@ -59,7 +49,9 @@ export interface Link {
   peer: MemberId | undefined;
   /** The generation that said hello. */
   generation: number;
-  /** Reliable bytes that the transport has not reported as gone. */
+  /** The other end has greeted us back: until then nothing may overtake our hello. */
+  answered: boolean;
+  /** Bytes that must arrive and that the transport has not reported as gone. */
   inFlightBytes: number;
   /** Bulk bytes sent, and acknowledged by the other end. */
   bulkSentBytes: number;
@@ -76,7 +68,7 @@ export interface Link {
   queuedBytes: number;
   /** The message that was queued last. */
   last: Outgoing | undefined;
-  fragmented: number;
+  readonly underway: Underway;
   readonly assembly: Assembly;
   /** When a piece of a large message last came in, ms. */
   fragmentAt: number;
@@ -111,7 +103,7 @@ export class LinkTable {
   readonly #out: LinksOut;
   readonly #links = new Map<LinkId, Link>();
   /** Links whose other end has said bye and is to close them, and since when, ms. */
-  readonly #ending = new Map<LinkId, number>();
+  readonly #ending = new Map<LinkId, { readonly link: Link; readonly since: number }>();
   /** Greeted links by peer; the first is the one in use. */
   readonly #byPeer = new Map<MemberId, Link[]>();
   /** The peers, until one comes or goes: they are asked for often. */
@@ -164,6 +156,7 @@ export class LinkTable {
       openedAt: now,
       peer: undefined,
       generation: 0,
+      answered: false,
       inFlightBytes: 0,
       bulkSentBytes: 0,
       bulkCreditedBytes: 0,
@@ -175,18 +168,15 @@ export class LinkTable {
       makesNext: false,
       queuedBytes: 0,
       last: undefined,
-      fragmented: 0,
+      underway: new Underway(),
       assembly: new Assembly(),
       fragmentAt: Number.NEGATIVE_INFINITY,
       sentBytes: 0,
       receivedBytes: 0,
     };
     this.#links.set(id, link);
-    this.#sendNow(link, "reliable", {
-      type: "hello",
-      record: this.#out.ownRecord(),
-      features: FEATURES,
-    });
+    const record = this.#out.ownRecord();
+    this.#sendNow(link, { type: "hello", record, features: FEATURES });
   }
 
   /** The transport lost the link. */
@@ -211,7 +201,7 @@ export class LinkTable {
 
   /** Links whose other end has not greeted in time, or has said bye and not closed them. */
   expireGreetings(now: number): void {
-    for (const [id, since] of this.#ending) {
+    for (const [id, { since }] of this.#ending) {
       if (now - since < GREETING_MS) continue;
       this.#ending.delete(id);
       this.#out.effect({ type: "disconnect", link: id, reason: "bye, and not closed" });
@@ -224,21 +214,21 @@ export class LinkTable {
   }
 
   /** Urgent, or small and lossy: leaves at once. False when there is no link. */
-  send(peer: MemberId, message: Message, lane: Lane = "reliable"): boolean {
+  send(peer: MemberId, message: Message, lane: Lane = laneOf(message)): boolean {
     const link = this.linkTo(peer);
-    if (link !== undefined) this.#sendNow(link, lane, message);
+    if (link !== undefined) this.#sendNow(link, message, lane);
     return link !== undefined;
   }
 
   /**
-   * Bulk: in order behind what already waits. Encoded once by the caller, for many links.
+   * Bulk: behind what already waits. Encoded once by the caller, for many links.
    * False, and nothing is queued, when there is no link or its queue is full.
    */
-  sendBulk(peer: MemberId, encoded: Uint8Array, token?: number): boolean {
+  sendBulk(peer: MemberId, encoded: Uint8Array, lane: Lane, token?: number): boolean {
     const link = this.linkTo(peer);
     if (link === undefined) return false;
     if (link.queuedBytes + encoded.length > this.#config.queueBytesMax) return false;
-    link.last = new Outgoing(encoded, token);
+    link.last = new Outgoing(encoded, lane, token);
     link.queue.push(link.last);
     link.queuedBytes += encoded.length;
     this.#pump(link);
@@ -252,7 +242,7 @@ export class LinkTable {
   sendEager(peer: MemberId, encoded: Uint8Array, lane: Lane): boolean {
     const link = this.linkTo(peer);
     if (link === undefined || !this.#hasRoom(link)) return false;
-    if (lane === "reliable") link.bulkSentBytes += encoded.length;
+    if (lane !== "datagram") link.bulkSentBytes += encoded.length;
     this.#transmit(link, lane, encoded);
     return true;
   }
@@ -290,28 +280,36 @@ export class LinkTable {
   }
 
   packet(id: LinkId, bytes: Uint8Array, now: number, lane: Lane = "reliable"): void {
-    const link = this.#links.get(id);
+    const link = this.#links.get(id) ?? this.#overtaken(id, lane);
     if (link === undefined) return;
     link.receivedBytes += bytes.length;
     const decoded = this.#codec.decode(bytes);
     if (!decoded.ok) return this.#refuse(link, decoded.reason);
-    if (lane === "reliable" && BULK.has(decoded.message.type))
-      this.#acknowledge(link, bytes.length);
+    if (lane !== "datagram" && BULK.has(decoded.message.type)) {
+      link.bulkReceivedBytes += bytes.length;
+      const open = link.bulkReceivedBytes - link.bulkAcknowledgedBytes;
+      if (open >= CREDIT_BYTES) this.#acknowledge(link, 0);
+    }
     this.#received(link, decoded.message, now);
   }
 
-  #acknowledge(link: Link, bytes: number): void {
-    link.bulkReceivedBytes += bytes;
-    if (link.bulkReceivedBytes - link.bulkAcknowledgedBytes < CREDIT_BYTES) return;
+  /** The link that has ended by a bye: what that has overtaken is still on its way. */
+  #overtaken(id: LinkId, lane: Lane): Link | undefined {
+    return lane === "unordered" ? this.#ending.get(id)?.link : undefined;
+  }
+
+  #acknowledge(link: Link, whole: number): void {
     link.bulkAcknowledgedBytes = link.bulkReceivedBytes;
-    this.#sendNow(link, "reliable", { type: "credit", total: link.bulkReceivedBytes });
+    this.#sendNow(link, { type: "credit", total: link.bulkReceivedBytes, whole });
   }
 
   /** The other end has received so much; more than was sent, or less than before, means nothing. */
-  #onCredit(link: Link, total: number): void {
-    if (total <= link.bulkCreditedBytes || total > link.bulkSentBytes) return;
-    link.bulkCreditedBytes = total;
-    link.window.onAcknowledged(total, this.#out.now());
+  #onCredit(link: Link, { total, whole }: MessageOf<"credit">): void {
+    link.underway.whole(whole);
+    if (total > link.bulkCreditedBytes && total <= link.bulkSentBytes) {
+      link.bulkCreditedBytes = total;
+      link.window.onAcknowledged(total, this.#out.now());
+    }
     this.#pump(link);
   }
 
@@ -321,6 +319,7 @@ export class LinkTable {
       const whole = link.peer === undefined ? "broken" : link.assembly.add(message, now);
       if (whole === "more") return;
       if (whole === "broken") return this.#refuse(link, "malformed", true);
+      this.#acknowledge(link, message.message);
       const decoded = this.#codec.decode(whole);
       if (!decoded.ok) return this.#refuse(link, decoded.reason);
       if (decoded.message.type === "fragment") return this.#refuse(link, "malformed", true);
@@ -331,10 +330,11 @@ export class LinkTable {
     if (link.peer === undefined) return;
     if (message.type === "bye") {
       // It closes the link itself. Closing ours too would be a send into a channel that is being torn down.
-      this.#ending.set(link.id, now);
+      this.#ending.set(link.id, { link, since: now });
       return this.#remove(link, `bye: ${message.reason}`, true);
     }
-    if (message.type === "credit") return this.#onCredit(link, message.total);
+    link.answered = true;
+    if (message.type === "credit") return this.#onCredit(link, message);
     this.#out.message(link.peer, message, link);
   }
 
@@ -371,7 +371,7 @@ export class LinkTable {
   }
 
   #byeLink(link: Link, reason: ByeReason): void {
-    this.#sendNow(link, "reliable", { type: "bye", reason });
+    this.#sendNow(link, { type: "bye", reason });
     this.#out.effect({ type: "disconnect", link: link.id, reason: `bye: ${reason}` });
     this.#remove(link, `bye: ${reason}`, true);
   }
@@ -394,17 +394,19 @@ export class LinkTable {
     this.#out.down(link.peer, reason, onPurpose);
   }
 
-  #sendNow(link: Link, lane: Lane, message: Message): void {
+  #sendNow(link: Link, message: Message, lane: Lane = laneOf(message)): void {
+    if (!this.#links.has(link.id)) return;
     const bytes = this.#codec.encode(message);
     if (bytes.length <= FRAME_BYTES_MAX) return this.#transmit(link, lane, bytes);
-    invariant(lane === "reliable", "what rides the datagram lane fits a datagram");
-    link.queue.push(new Outgoing(bytes, undefined));
+    invariant(lane !== "datagram", "what rides the datagram lane fits a datagram");
+    link.queue.push(new Outgoing(bytes, lane));
     link.queuedBytes += bytes.length;
     this.#pump(link);
   }
 
-  #transmit(link: Link, lane: Lane, bytes: Uint8Array): void {
-    if (lane === "reliable") link.inFlightBytes += bytes.length;
+  #transmit(link: Link, wanted: Lane, bytes: Uint8Array): void {
+    const lane = wanted === "unordered" && !link.answered ? "reliable" : wanted;
+    if (lane !== "datagram") link.inFlightBytes += bytes.length;
     link.sentBytes += bytes.length;
     this.#out.effect({ type: "send", link: link.id, lane, bytes });
   }
@@ -414,11 +416,11 @@ export class LinkTable {
       link.current ??= this.#nextOf(link);
       const message = link.current;
       if (message === undefined) return;
-      const frame = message.next(this.#codec, link.fragmented);
+      const frame = message.next(this.#codec, link.underway);
+      if (frame === undefined) return;
       link.bulkSentBytes += frame.length;
-      this.#transmit(link, "reliable", frame);
+      this.#transmit(link, message.lane, frame);
       if (!message.done) continue;
-      link.fragmented++;
       link.current = undefined;
       if (message.token !== undefined) this.#out.handedOver(message.token);
     }
@@ -440,7 +442,7 @@ export class LinkTable {
   #make(link: Link): Outgoing | undefined {
     const encoded = link.peer === undefined ? undefined : this.#out.nextBulk(link.peer);
     if (encoded === undefined) return undefined;
-    return new Outgoing(encoded, undefined);
+    return new Outgoing(encoded, "reliable");
   }
 
   #hasRoom(link: Link): boolean {

@@ -177,7 +177,7 @@ const messages = {
   hello: struct({ record: memberRecord, features: varint }),
   /** The sender closes this link on purpose: it is no sign of failure. */
   bye: struct({ reason: oneOf(["leaving", "full", "duplicate", "stranger", "taken"]) }),
-  /** A piece of a message that is larger than a frame. In order, on the reliable lane. */
+  /** A piece of a message that is larger than a frame. `message` numbers those of a link, each way. */
   fragment: struct({ message: varint, index: varint, count: varint, bytes: rest }),
   /**
    * Probe of a neighbour, on the datagram lane. Answered at once by `ack`. `echo` is the sender's last sequence
@@ -250,14 +250,20 @@ const messages = {
   }),
   /** Payloads that the sender has and did not send. A gap is answered by `graft`. */
   iHave: struct({ ids: list(payloadId, IDS_MAX) }),
-  /** Send me these, and from now on everything of their origins. A sequence of 0 asks for the latter only. */
-  graft: struct({ ids: list(payloadId, IDS_MAX) }),
+  /**
+   * Send me these, and, unless `once`, from now on everything of their origins. A sequence of 0 asks for the latter
+   * only.
+   */
+  graft: struct({ ids: list(payloadId, IDS_MAX), once: boolean }),
   /** I hear this origin from somebody else: only announce its payloads to me. */
   prune: struct({ origin: id }),
   /** Where each origin's sequence stands, for a new neighbour: nothing before it will be asked for. */
   baselines: struct({ ids: list(payloadId, DIGEST_MAX) }),
-  /** How many bytes of bulk frames the sender has received on this link since it opened. */
-  credit: struct({ total: varint }),
+  /**
+   * How many bytes of bulk frames the sender has received on this link since it opened; and a fragmented message that
+   * has become whole, or 0.
+   */
+  credit: struct({ total: varint, whole: varint }),
   /**
    * Send me what is newer than these versions, and whatever follows for a while. Answered by `stateDelta`s; a version
    * that lies beyond what is held ends it.

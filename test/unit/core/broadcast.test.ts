@@ -46,7 +46,8 @@ beforeEach(() => {
         message.type === "prune"
           ? n(message.origin)
           : message.ids.map(({ origin, sequence }) => `${n(origin)}/${sequence}`).join(" ");
-      log.push(`${message.type} ${what} to ${n(to)}`);
+      const type = message.type === "graft" && message.once ? "ask" : message.type;
+      log.push(`${type} ${what} to ${n(to)}`);
     },
     deliver: ({ id }) => log.push(`deliver ${id.sequence}`),
     gap: (_origin, { from, to }) => log.push(`gap ${from}-${to}`),
@@ -201,7 +202,7 @@ describe("hearing", () => {
     taken();
     broadcast.onBaselines(B, [{ origin: O, generation: 1, sequence: 3 }], false, 0);
     pass(config.graftDelayMs);
-    expect(taken()).toContain("graft 9/2 9/3 to 3");
+    expect(taken()).toContain("ask 9/2 9/3 to 3");
   });
 
   test("what an origin began to say while a link was made is not the past", () => {
@@ -253,7 +254,7 @@ describe("what is missing", () => {
     broadcast.onIHave(B, ids, 0);
     broadcast.onIHave(C, ids, 10);
     pass(config.graftDelayMs + config.graftRetryMs);
-    expect(taken()).toEqual(["graft 9/1 to 3", "graft 9/1 to 4"]);
+    expect(taken()).toEqual(["graft 9/1 to 3", "graft 9/1 to 4", "graft 9/1 to 3"]);
     pass(10_000);
     const rest = taken();
     expect(rest.at(-1)).toBe("gap 1-1");
@@ -263,9 +264,59 @@ describe("what is missing", () => {
   test("shows by what comes behind it", () => {
     broadcast.onPayload(A, payload(3), 0);
     pass(config.graftDelayMs);
-    expect(taken()).toContain("graft 9/1 9/2 to 2");
+    expect(taken()).toContain("ask 9/1 9/2 to 2");
     pass(3_000);
     expect(taken().filter((one) => /gap|deliver/.test(one))).toEqual(["gap 1-2", "deliver 3"]);
+  });
+
+  describe("on a tree that stands", () => {
+    beforeEach(() => {
+      broadcast.onPayload(A, payload(1), 0);
+      pass(1_000);
+      taken();
+    });
+    const late = (sequence: number, now: number): void => {
+      broadcast.onIHave(B, [payload(sequence).id], now);
+      pass(now + config.graftDelayMs);
+    };
+
+    test("is asked for by itself: the tree stays, and what comes late along it is no duplicate to be pruned", () => {
+      late(2, 1_000);
+      expect(taken()).toContain("ask 9/2 to 3");
+      broadcast.onPayload(B, payload(2), 1_200);
+      broadcast.onPayload(A, payload(2), 1_300);
+      expect(taken()).toEqual(["push 9/2 to 4, hop 3", "deliver 2"]);
+      broadcast.onPayload(A, payload(3), 2_000);
+      broadcast.onPayload(B, payload(3), 2_100);
+      expect(taken().filter((one) => /prune|graft/.test(one))).toEqual(["prune 9 to 3"]);
+    });
+
+    test("is grafted when the parent has brought nothing twice", () => {
+      for (const sequence of [2, 3]) {
+        late(sequence, 1_000 * sequence);
+        expect(taken()).toContain(`ask 9/${sequence} to 3`);
+        broadcast.onPayload(B, payload(sequence), 1_000 * sequence + 200);
+        taken();
+      }
+      late(4, 4_000);
+      expect(taken()).toContain("graft 9/4 to 3");
+    });
+
+    test("is grafted when the parent is gone", () => {
+      neighbours = [B, C];
+      broadcast.removeNeighbour(A);
+      late(2, 1_000);
+      expect(taken()).toContain("graft 9/2 to 3");
+    });
+
+    test("is not followed by more when it was asked for by itself", () => {
+      broadcast.onGraft(C, [payload(1).id], true);
+      expect(taken()).toEqual(["push 9/1 to 4, hop 3"]);
+      broadcast.onPrune(C, O);
+      broadcast.onGraft(C, [payload(1).id], true);
+      broadcast.onPayload(A, payload(2), 1_000);
+      expect(taken()).toEqual(["push 9/1 to 4, hop 3", "push 9/2 to 3, hop 3", "deliver 2"]);
+    });
   });
 
   test("is not asked of a neighbour whose link has ended", () => {
@@ -334,7 +385,7 @@ describe("a tree", () => {
     broadcast.onPayload(A, payload(2), 0);
     expect(taken()).toEqual(["push 9/2 to 3, hop 3", "deliver 2"]);
     expect(say()).toContain(D);
-    broadcast.onGraft(D, [payload(2).id]);
+    broadcast.onGraft(D, [payload(2).id], false);
     taken();
     broadcast.onPayload(A, payload(3), 0);
     expect(taken()).toEqual(["push 9/3 to 3, hop 3", "push 9/3 to 5, hop 3", "deliver 3"]);
@@ -352,7 +403,7 @@ describe("a tree", () => {
 
   test("takes in who asks for it without asking for a payload", () => {
     broadcast.onPrune(A, OWN);
-    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 0 }]);
+    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 0 }], false);
     expect(taken()).toEqual([]);
     expect(say()).toContain(A);
   });
@@ -363,7 +414,7 @@ describe("a tree", () => {
     expect(taken()).toEqual(["deliver 1"]);
     pass(50);
     expect(taken()).toEqual(["iHave 9/1 to 3", "iHave 9/1 to 4"]);
-    broadcast.onGraft(B, [large(1).id]);
+    broadcast.onGraft(B, [large(1).id], false);
     taken();
     broadcast.onPayload(A, large(2), 100);
     expect(taken()).toEqual(["push 9/2 to 3, hop 3", "deliver 2"]);
@@ -400,12 +451,12 @@ test("how long an announced payload is waited for follows how late the tree is",
   late(1, 0, 90);
   late(2, 1_000, 130);
   late(3, 2_000, 190);
-  expect(taken().filter((one) => one.startsWith("graft"))).toEqual([]);
+  expect(taken().filter((one) => one.startsWith("ask"))).toEqual([]);
   broadcast.onIHave(B, [payload(4).id], 3_000);
   pass(3_284);
-  expect(taken().filter((one) => one.startsWith("graft"))).toEqual([]);
+  expect(taken().filter((one) => one.startsWith("ask"))).toEqual([]);
   pass(3_285);
-  expect(taken().filter((one) => one.startsWith("graft"))).toEqual(["graft 9/4 to 3"]);
+  expect(taken().filter((one) => one.startsWith("ask"))).toEqual(["ask 9/4 to 3"]);
 });
 
 describe("a graft", () => {
@@ -413,7 +464,7 @@ describe("a graft", () => {
     broadcast.onPrune(A, OWN);
     say();
     taken();
-    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }]);
+    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }], false);
     expect(taken()).toEqual(["push 1/1 to 2, hop 0"]);
     say();
     expect(taken()).toContain("push 1/2 to 2, hop 0");
@@ -424,8 +475,8 @@ describe("a graft", () => {
     taken();
     pass(config.payloadKeepMs + 10);
     taken();
-    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }]);
-    broadcast.onGraft(A, [{ origin: memberId(77), generation: 1, sequence: 1 }]);
+    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }], false);
+    broadcast.onGraft(A, [{ origin: memberId(77), generation: 1, sequence: 1 }], false);
     expect(taken()).toEqual([]);
     expect(deadlines.next).toBe(Number.POSITIVE_INFINITY);
   });

@@ -27,7 +27,10 @@ const skip = (now: number, progressAt = NEVER): [number, number, ...number[]] | 
   const gap = inbox.skip(now, progressAt);
   return gap && [gap.from, gap.to, ...ready(now)];
 };
-const missed = (countMax: number): number[] => inbox.ask(0, -1_000_000, 0, countMax);
+const missed = (countMax: number): number[] => {
+  const all = inbox.ask(0, -1_000_000, 0, memberId(3)).get(memberId(3)) ?? [];
+  return all.slice(0, countMax);
+};
 
 describe("delivery", () => {
   test("in order, at once, once", () => {
@@ -59,10 +62,25 @@ describe("delivery", () => {
   test("what is asked for is asked again only after a while, and what is young not yet", () => {
     inbox.announce(2, 0);
     inbox.announce(3, 50);
-    expect(inbox.ask(99, 100, 500, 9)).toEqual([]);
-    expect(inbox.ask(100, 100, 500, 9)).toEqual([1, 2]);
-    expect(inbox.ask(150, 100, 500, 9)).toEqual([3]);
-    expect(inbox.ask(600, 100, 500, 9)).toEqual([1, 2]);
+    const asked = (now: number): unknown => [...inbox.ask(now, 100, 500, memberId(3)).values()];
+    expect(asked(99)).toEqual([]);
+    expect(asked(100)).toEqual([[1, 2]]);
+    expect(asked(150)).toEqual([[3]]);
+    expect(asked(600)).toEqual([[1, 2]]);
+  });
+
+  test("each is asked of one that has it, then of the next two; where nobody says so, of who has a later one", () => {
+    const [a, b, c, other] = [3, 4, 5, 6].map(memberId) as [string, string, string, string];
+    for (const holder of [a, b, c]) inbox.announce(2, 0, holder);
+    inbox.announce(3, 0, b);
+    const asked = (now: number): unknown => Object.fromEntries(inbox.ask(now, 100, 500, other));
+    expect(asked(100)).toEqual({ [a]: [1, 2], [b]: [3] });
+    expect(inbox.wasAsked(2, a)).toBe(true);
+    expect(inbox.wasAsked(2, b)).toBe(false);
+    expect(asked(600)).toEqual({ [b]: [1, 2, 3], [c]: [2] });
+    inbox.removeHolder(a);
+    inbox.removeHolder(b);
+    expect(asked(1_100)).toEqual({ [c]: [1, 2, 3] });
   });
 });
 

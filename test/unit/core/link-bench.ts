@@ -48,7 +48,7 @@ export class Bench {
     const known = this.table.linkTo(peer);
     if (known?.id !== link) return;
     const total = Math.min(known.bulkSentBytes, known.bulkCreditedBytes + bytes);
-    this.receive(link, { type: "credit", total });
+    this.receive(link, { type: "credit", total, whole: 0 });
   }
 
   receive(link: LinkId, message: Message): void {

@@ -28,7 +28,7 @@ describe("greeting", () => {
     bench.receive(1, { type: "bye", reason: "full" });
     expect(bench.log).toEqual([]);
     expect(bench.table.send(HIGH, NOTE)).toBe(false);
-    expect(bench.table.sendBulk(HIGH, codec.encode(NOTE))).toBe(false);
+    expect(bench.table.sendBulk(HIGH, codec.encode(NOTE), "reliable")).toBe(false);
     expect(bench.types(1)).toEqual(["hello"]);
   });
 

@@ -144,7 +144,7 @@ describe("limits: at one it arrives, above it is malformed", () => {
       }),
     ],
     ["announced payloads", 1_024, (n) => ({ type: "iHave", ids: times(n, payload) })],
-    ["grafted payloads", 1_024, (n) => ({ type: "graft", ids: times(n, payload) })],
+    ["grafted payloads", 1_024, (n) => ({ type: "graft", ids: times(n, payload), once: true })],
     ["baselines", 4_096, (n) => ({ type: "baselines", ids: times(n, payload) })],
   ];
   for (const [what, limit, make] of limits) {

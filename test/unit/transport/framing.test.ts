@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CHUNK_BYTES_MAX, FrameReader, FrameWriter } from "../../../src/transport/framing.ts";
-import { FRAME_BYTES_MAX } from "../../../src/transport/transport.ts";
+import {
+  CHUNK_BYTES_MAX,
+  FrameReader,
+  FrameWriter,
+  WHOLE_CHUNK_BYTES_MAX,
+} from "../../../src/transport/framing.ts";
+import { FRAME_BYTES_MAX, UNORDERED_BYTES_MAX } from "../../../src/transport/transport.ts";
 
 function written(frames: readonly Uint8Array[], chunkBytes?: number): Uint8Array[] {
   const writer = new FrameWriter();
@@ -69,6 +74,37 @@ describe("framing", () => {
         while (take());
         expect(read(chunks).frames).toEqual(frames);
       }),
+    );
+  });
+
+  test("chunks of whole frames can be read in any order, and are as full as can be", () => {
+    const sizes = fc.array(fc.nat({ max: UNORDERED_BYTES_MAX }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(sizes, (sizes) => {
+        const writer = new FrameWriter();
+        for (const size of sizes) writer.push(new Uint8Array(size));
+        const chunks: Uint8Array[] = [];
+        for (let chunk = writer.nextWhole(); chunk; chunk = writer.nextWhole()) {
+          expect(chunk.bytes.length).toBeLessThanOrEqual(WHOLE_CHUNK_BYTES_MAX);
+          chunks.push(chunk.bytes);
+        }
+        expect([writer.empty, writer.queuedBytes]).toEqual([true, 0]);
+        for (const [i, chunk] of chunks.entries()) {
+          const next = read(chunks.slice(i + 1, i + 2)).frames[0]?.length ?? Infinity;
+          expect(chunk.length + 3 + next).toBeGreaterThan(WHOLE_CHUNK_BYTES_MAX);
+        }
+        const frames: Uint8Array[] = [];
+        const reader = new FrameReader((frame) => frames.push(frame));
+        for (const chunk of chunks.toReversed()) {
+          expect(reader.push(chunk)).toBeUndefined();
+          expect(reader.isBetween).toBe(true);
+        }
+        const ascending = (a: number, b: number): number => a - b;
+        expect(frames.map(({ length }) => length).sort(ascending)).toEqual(sizes.sort(ascending));
+        reader.push(Uint8Array.of(0, 0, 5, 1));
+        expect(reader.isBetween).toBe(false);
+      }),
+      { numRuns: 50 },
     );
   });
 
