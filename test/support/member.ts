@@ -27,7 +27,15 @@ const PATIENCE_MS = 20_000;
 export interface MemberOptions
   extends Pick<
     JoinOptions,
-    "cluster" | "seeds" | "name" | "role" | "meta" | "joinTimeoutMs" | "parameters" | "backoff"
+    | "cluster"
+    | "seeds"
+    | "tabs"
+    | "name"
+    | "role"
+    | "meta"
+    | "joinTimeoutMs"
+    | "parameters"
+    | "backoff"
   > {
   readonly secretKeyHex?: string;
   /** Its links can be cut one by one. */
@@ -275,6 +283,18 @@ export class Member {
     await this.#until(`${id} ${state}`, ms, (mesh) => mesh.peers.get(id)?.state === state);
     const seen = this.#story.findLast((one) => one.event === event && one.id === id);
     return seen?.at ?? Number.NaN;
+  }
+
+  /** Resolves when it has left or is held for dead: with which, and when that was seen, wall clock, ms. */
+  async untilGone(id: string, ms?: number): Promise<{ state: "left" | "down"; at: number }> {
+    const gone = ({ peers }: Mesh): "left" | "down" | undefined => {
+      const state = peers.get(id)?.state;
+      return state === "left" || state === "down" ? state : undefined;
+    };
+    await this.#until(`${id} gone`, ms, (mesh) => gone(mesh) !== undefined);
+    const state = gone(this.#running()) ?? "down";
+    const seen = this.#story.findLast((one) => one.event === EVENT_OF[state] && one.id === id);
+    return { state, at: seen?.at ?? Number.NaN };
   }
 
   async untilHeard(name: string, count: number, ms?: number): Promise<void> {

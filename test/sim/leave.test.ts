@@ -1,0 +1,60 @@
+// A member that says good-bye, in virtual time: whoever misses it learns of it all the same.
+import { expect, test } from "vitest";
+import type { SimMember, World } from "../../src/sim/index.ts";
+import { grown, linkedWith, within } from "./graph.ts";
+
+const stateOf = (of: SimMember, at: SimMember): string =>
+  at.core.members().find(({ id }) => id === of.config.id)?.state ?? "unknown";
+
+function leaves(world: World): SimMember {
+  const leaver = world.live()[5] as SimMember;
+  world.command(leaver, { type: "leave" });
+  return leaver;
+}
+
+const NETWORK = { loss: 0.2, reliableLoss: 0.2, duplicate: 0.1, reorder: 0.3, reorderMs: 400 };
+
+test.each([1, 2, 3, 4])(
+  "seed %i: whose links all break as somebody leaves hears of it from the first that it meets again",
+  (seed) => {
+    const world = grown(seed, 24, NETWORK);
+    const deaf = world.live()[11] as SimMember;
+    const leaver = leaves(world);
+    // What is on its way to it, and what it would be told next, is lost.
+    world.cutLinks(deaf);
+    within(world, 20_000, "all know", () =>
+      world.live().every((one) => stateOf(leaver, one) === "left"),
+    );
+    const accused = world
+      .live()
+      .filter(({ events }) =>
+        events.some((event) => event.type === "member" && event.kind === "down"),
+      );
+    expect(accused).toEqual([]);
+  },
+);
+
+test.each([1, 2, 3, 4])(
+  "seed %i: a good-bye that reached one neighbour alone is known to all before it counts as a crash",
+  (seed) => {
+    const world = grown(seed, 24, NETWORK);
+    const leaver = world.live()[5] as SimMember;
+    const [heard, ...others] = linkedWith(leaver);
+    world.block([leaver], others);
+    leaves(world);
+    within(world, 3_000, "all know", () =>
+      world.live().every((one) => stateOf(leaver, one) === "left"),
+    );
+    expect(heard).toBeDefined();
+  },
+);
+
+test.each([1, 2])("seed %i: a good-bye that nobody heard is a crash, known to all", (seed) => {
+  const world = grown(seed, 24, NETWORK);
+  const leaver = world.live()[5] as SimMember;
+  world.block([leaver], world.live());
+  leaves(world);
+  within(world, 12_000, "all know", () =>
+    world.live().every((one) => stateOf(leaver, one) === "down"),
+  );
+});
