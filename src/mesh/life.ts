@@ -175,6 +175,8 @@ export class Life {
     const unwatch = this.#host.watch(
       {
         ending: () => this.stop(true),
+        // What keeps it from starting shows: it goes on having left.
+        returned: () => void this.start().catch(() => undefined),
         mayFreeze: (value) => driver.command({ type: "mayFreeze", value }),
         suspending: () => driver.suspend(),
         resumed: () => driver.resume(),

@@ -3,6 +3,8 @@
 export interface Lifecycle {
   /** It ends. Frames can still be sent within this call. */
   ending(): void;
+  /** A page that had ended is shown again, as it was. */
+  returned(): void;
   /** It may stand still without a further word (a hidden page), or not. */
   mayFreeze(value: boolean): void;
   /** It stands still from now on. Frames can still be sent within this call. */

@@ -1,7 +1,8 @@
 /**
  * The life of a page. Hidden is not asleep: timers still run, once a second, and messages come in as ever. Frozen
- * is: nothing runs until `resume`. A page that is left is gone, unless the browser keeps it (`persisted`) to show it
- * again when the person goes back.
+ * is: nothing runs until `resume`. A page that is left is gone. The browser may say that it keeps it (`persisted`), to
+ * show it again when the person goes back, but Chromium says so of every page and drops those with open connections:
+ * measured, a linked one always. So it leaves in any case, and comes back when it is shown again.
  */
 
 import type { Lifecycle } from "./lifecycle.ts";
@@ -34,9 +35,15 @@ export function watchPage(life: Lifecycle, { window, document }: PageTargets = P
   on(document, "visibilitychange", look);
   on(document, "freeze", () => life.suspending());
   on(document, "resume", () => life.resumed());
-  on(window, "pagehide", (event) => (isPersisted(event) ? life.suspending() : life.ending()));
-  on(window, "pageshow", (event) => isPersisted(event) && life.resumed());
+  on(window, "pagehide", (event) => {
+    life.ending();
+    if (isPersisted(event)) window?.addEventListener("pageshow", show);
+  });
   on(window, "online", () => life.online());
+  const show = (event: Event): void => {
+    window?.removeEventListener("pageshow", show);
+    if (isPersisted(event)) life.returned();
+  };
   look();
   return () => listening.abort();
 }

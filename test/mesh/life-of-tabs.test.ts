@@ -126,6 +126,51 @@ describe("row 54: a tab that is duplicated", () => {
   });
 });
 
+describe("row 14: a tab that goes on to another page, and back", () => {
+  /** Leaves the page for another, and comes back: to the same page, or, if the browser dropped it, to a new one. */
+  async function awayAndBack(actor: TabActor, whileAway: () => Promise<unknown>): Promise<boolean> {
+    const { page } = actor;
+    await page.evaluate(() => void Object.assign(globalThis, { isKept: true }));
+    const url = page.url();
+    await page.goto(`${url}elsewhere`);
+    await whileAway();
+    // A page that was kept does not load once more.
+    await page.goBack({ waitUntil: "commit" });
+    await page.waitForFunction(() => "member" in globalThis);
+    return await page.evaluate(() => Reflect.has(globalThis, "isKept"));
+  }
+
+  test("has left at once for all others, and joins again as the same member", async () => {
+    const linked = await stage.tab({}, window.context);
+    await allLinked([...all, linked]);
+    const before = await generationOf(linked);
+    const isKept = await awayAndBack(linked, () =>
+      each(all, ({ member }) => member.untilState(linked.id, "left")),
+    );
+    report(`a page with links was ${isKept ? "kept" : "dropped"} by the browser`);
+    if (!isKept) expect(await linked.reload()).toBe(linked.id);
+    await allLinked([...all, linked]);
+    expect(await generationOf(linked)).toBeGreaterThan(before);
+    await linked.close();
+  });
+
+  test("that the browser has kept joins again by itself", async () => {
+    const cluster = "kept";
+    const lonely = await stage.tab({ cluster }, window.context);
+    const stories = (): Promise<string[]> =>
+      lonely.member.story().then((story) => story.map(({ event }) => event));
+    expect(await awayAndBack(lonely, async () => {})).toBe(true);
+    const other = await stage.node({ cluster });
+    await allLinked([lonely, other]);
+    expect((await stories()).filter((event) => /^(start|stop)$/.test(event))).toEqual([
+      "start",
+      "stop",
+      "start",
+    ]);
+    await lonely.close();
+  });
+});
+
 describe("a tab whose network is back", () => {
   test("tries the server at once, though it would have waited for long", async () => {
     const backoff = { firstMs: 3_600_000, maxMs: 3_600_000 };

@@ -9,6 +9,7 @@ function page(visibilityState: DocumentVisibilityState = "visible") {
   const end = watchPage(
     {
       ending: () => told.push("ending"),
+      returned: () => told.push("returned"),
       mayFreeze: (value) => told.push(`mayFreeze ${value}`),
       suspending: () => told.push("suspending"),
       resumed: () => told.push("resumed"),
@@ -52,14 +53,23 @@ test("freeze and resume are the beginning and the end of sleep", () => {
   expect(document("resume")).toEqual(["resumed"]);
 });
 
-test("a page that is left ends, unless the browser keeps it to show it again", () => {
-  const { window, told } = page();
+test("a page that is left ends, and begins again if the browser kept it and shows it once more", () => {
+  const { window, told, end } = page();
   told.length = 0;
-  expect(window("pagehide", true)).toEqual(["suspending"]);
-  expect(window("pageshow", true)).toEqual(["resumed"]);
-  expect(window("pagehide", false)).toEqual(["ending"]);
   // The first show of every page.
   expect(window("pageshow", false)).toEqual([]);
+  expect(window("pagehide", true)).toEqual(["ending"]);
+  // What has ended follows its page no more, and yet returns with it.
+  end();
+  expect(window("pageshow", true)).toEqual(["returned"]);
+  expect(window("pageshow", true), "once").toEqual([]);
+});
+
+test("a page that the browser does not keep only ends", () => {
+  const { window, told } = page();
+  told.length = 0;
+  expect(window("pagehide", false)).toEqual(["ending"]);
+  expect(window("pageshow", true)).toEqual([]);
 });
 
 test("the network is told of when it comes", () => {
@@ -84,6 +94,7 @@ test("where there is neither window nor document, nothing is told and nothing fa
   const tell = (...args: unknown[]): void => void told.push(args);
   const life = {
     ending: tell,
+    returned: tell,
     mayFreeze: tell,
     suspending: tell,
     resumed: tell,
