@@ -11,6 +11,9 @@ const host: Host = {
   get WebSocket() {
     return globalThis.WebSocket;
   },
+  get BroadcastChannel() {
+    return globalThis.BroadcastChannel;
+  },
   // Loaded when it is needed, as simple-peer is: who brings a transport of their own does not pay for it.
   async defaultTransport({ iceServers, iceTransportPolicy }) {
     const { webrtcTransport } = await import("./transport/webrtc.ts");

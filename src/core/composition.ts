@@ -232,12 +232,12 @@ export class Composition {
 
   #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
     const now = this.now;
-    const isBridge = record.neighbours.length > 0 && !this.membership.table.isLive(peer);
+    const isStranger = record.neighbours.length > 0 && !this.membership.table.isLive(peer);
     this.#sendBaselines(peer);
     this.membership.onLinkUp(peer, record, now);
     this.broadcast.addNeighbour(peer);
     this.state.onLinkUp(peer, record.generation);
-    this.linking.onUp(peer, isBridge, now);
+    this.linking.onUp(peer, isStranger, now);
     this.emit({ type: "linkUp", peer, transport });
     this.delivery.linksChanged(peer);
     if (this.#connected) return;

@@ -55,7 +55,13 @@ export type Input =
   /** The transport has signalling for the other end of an attempt. */
   | { readonly type: "signal"; readonly attempt: AttemptId; readonly payload: Uint8Array }
   /** A seed is reachable, and introduces these members; also when it introduces more. */
-  | { readonly type: "seedUp"; readonly seed: SeedId; readonly introduced: readonly MemberId[] }
+  | {
+      readonly type: "seedUp";
+      readonly seed: SeedId;
+      readonly introduced: readonly MemberId[];
+      /** Whether it may reach members that it has not introduced. */
+      readonly knowsAll: boolean;
+    }
   /** A packet that a member sent through a seed. */
   | {
       readonly type: "seedPacket";

@@ -192,6 +192,9 @@ export class Life {
     this.#running = { driver, unwatch, repeating, invitations: undefined };
     this.#hasRun = true;
     for (const url of this.#seedUrls) driver.seeds.add(url);
+    const { BroadcastChannel } = this.#host;
+    const { cluster, tabs = true } = this.#options;
+    if (tabs && BroadcastChannel !== undefined) driver.seeds.addTabs(cluster, BroadcastChannel);
     this.#out.started();
   }
 

@@ -12,6 +12,11 @@ export interface JoinOptions extends ParameterOptions {
   readonly cluster: string;
   /** Signaling servers, `ws://host:port` or `wss://…`. None: the way in is an invitation. Default none. */
   readonly seeds?: readonly string[];
+  /**
+   * Whether tabs of one browser find each other without a server: those of this page's origin and cluster. Default
+   * true; elsewhere it has no effect.
+   */
+  readonly tabs?: boolean;
   /** A name for people, up to 64 characters. Default: the first digits of the id. */
   readonly name?: string;
   /** What this member is, up to 64 characters: `worker`, `viewer`, … Default "". */
@@ -89,6 +94,7 @@ const REPEAT_MS_MAX = 3_600_000;
 const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "cluster",
   "seeds",
+  "tabs",
   "name",
   "role",
   "meta",
@@ -132,6 +138,7 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   if (options.store !== undefined && options.store !== false) {
     throw wrong("store", "store can only be false: keep nothing");
   }
+  checkBoolean("tabs", options.tabs);
   checkBoolean("leaveOnSignals", options.leaveOnSignals);
   if (!(joinTimeoutMs >= 0)) throw wrong("joinTimeoutMs", "joinTimeoutMs must be 0 or more");
   for (const [name, ms] of Object.entries(backoff)) {

@@ -4,6 +4,7 @@ import type { KeptIdentity } from "../session/kept-identity.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import type { ChannelConstructor } from "./tabs.ts";
 
 export interface TransportOptions {
   readonly iceServers?: readonly IceServer[];
@@ -35,6 +36,8 @@ export interface Host {
   readonly WebSocket: WebSocketConstructor;
   /** Where to log when the user gives no logger. */
   readonly logger?: Logger;
+  /** Joins the tabs of one browser and origin; undefined where there are none. */
+  readonly BroadcastChannel?: ChannelConstructor | undefined;
   /** The transport that is used when the user gives none. */
   defaultTransport(options: TransportOptions): Promise<Transport>;
   /** Follows the life of the page or the process. Gives the end of that, after which no listener is left. */

@@ -7,6 +7,7 @@ import type { Input, MemberId, SeedId } from "../core/machine.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { SignalingClient, signalingClient } from "../signaling/client.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
+import type { ChannelConstructor } from "./tabs.ts";
 
 export type MakeClient = typeof signalingClient;
 
@@ -37,7 +38,15 @@ export interface Seed {
   resume(): void;
 }
 
-class SeedConnection implements Seed {
+/** A way for members that have no link to reach each other. */
+interface Introducer {
+  send(to: MemberId, bytes: Uint8Array): void;
+  /** Says which island we are on. */
+  island(id: MemberId): void;
+  close(): void;
+}
+
+class SeedConnection implements Seed, Introducer {
   readonly url: string;
   reason: string | undefined;
   readonly #id: SeedId;
@@ -112,7 +121,7 @@ class SeedConnection implements Seed {
     const seed = this.#id;
     const { input } = this.#options;
     const introduce = (introduced: readonly string[]): void =>
-      input({ type: "seedUp", seed, introduced });
+      input({ type: "seedUp", seed, introduced, knowsAll: true });
     return {
       up: (peers) => {
         introduce(peers);
@@ -136,10 +145,12 @@ class SeedConnection implements Seed {
 
 export class Seeds {
   readonly #options: SeedsOptions;
-  readonly #seeds = new Map<SeedId, SeedConnection>();
+  readonly #seeds: SeedConnection[] = [];
+  readonly #introducers = new Map<SeedId, Introducer>();
   #makeClient: MakeClient | undefined;
   #lastId = 0;
   #island: MemberId;
+  #closed = false;
 
   constructor(options: SeedsOptions) {
     this.#options = options;
@@ -148,37 +159,53 @@ export class Seeds {
   }
 
   all(): readonly Seed[] {
-    return [...this.#seeds.values()];
+    return [...this.#seeds];
   }
 
   /** False when it is there already. @throws HearsayError for a URL that can never work */
   add(url: string): boolean {
-    for (const seed of this.#seeds.values()) if (seed.url === url) return false;
+    if (this.#seeds.some((seed) => seed.url === url)) return false;
     const id = ++this.#lastId;
     const seed = new SeedConnection(url, id, this.#island, this.#options);
     if (this.#makeClient === undefined) this.#connectLater(seed);
     else seed.connect(this.#makeClient);
-    this.#seeds.set(id, seed);
+    this.#seeds.push(seed);
+    this.#introducers.set(id, seed);
     return true;
+  }
+
+  /** Other tabs of this browser, if there are any: nobody gave them as a seed, so nothing is told of them. */
+  addTabs(cluster: string, Channel: ChannelConstructor): void {
+    const seed = ++this.#lastId;
+    const { id, input } = this.#options;
+    import("./tabs.ts")
+      .then(({ Tabs }) => {
+        if (this.#closed) return;
+        const tabs = new Tabs({ cluster, id, seed, island: this.#island, Channel, input });
+        this.#introducers.set(seed, tabs);
+      })
+      // A page that may not talk to others has none to meet.
+      .catch(() => undefined);
   }
 
   send(seed: SeedId, to: MemberId, bytes: Uint8Array): void {
     // What the connection does not take is lost; the attempt it belongs to is repeated.
-    this.#seeds.get(seed)?.send(to, bytes);
+    this.#introducers.get(seed)?.send(to, bytes);
   }
 
   island(id: MemberId): void {
     this.#island = id;
-    for (const seed of this.#seeds.values()) seed.island(id);
+    for (const introducer of this.#introducers.values()) introducer.island(id);
   }
 
   /** Tries now, instead of at the end of the wait, what waits. */
   retry(): void {
-    for (const seed of this.#seeds.values()) seed.retry();
+    for (const seed of this.#seeds) seed.retry();
   }
 
   close(): void {
-    for (const seed of this.#seeds.values()) seed.close();
+    this.#closed = true;
+    for (const introducer of this.#introducers.values()) introducer.close();
   }
 
   #connectLater(seed: SeedConnection): void {

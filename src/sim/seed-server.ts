@@ -55,14 +55,14 @@ export class SeedServer {
     const introduced = this.#draw(member);
     this.#room.set(member, { island: member.config.id, since: this.#queue.now });
     this.#list.push(member);
-    this.#tell(member, { type: "seedUp", seed: SEED, introduced });
+    this.#tell(member, { type: "seedUp", seed: SEED, introduced, knowsAll: true });
   }
 
   /** The member has been here for long, and introduces others. */
   settle(member: SimMember, island: MemberId): void {
     this.#room.set(member, { island, since: this.#queue.now });
     this.#list.push(member);
-    this.#tell(member, { type: "seedUp", seed: SEED, introduced: [] });
+    this.#tell(member, { type: "seedUp", seed: SEED, introduced: [], knowsAll: true });
   }
 
   /** A process is gone: its socket closes by itself. */
@@ -141,7 +141,12 @@ export class SeedServer {
       const other = groups[(i + 1) % groups.length] as SimMember[];
       const member = this.#rng.pick(group) as SimMember;
       const peer = this.#rng.pick(other) as SimMember;
-      this.#tell(member, { type: "seedUp", seed: SEED, introduced: [peer.config.id] });
+      this.#tell(member, {
+        type: "seedUp",
+        seed: SEED,
+        introduced: [peer.config.id],
+        knowsAll: true,
+      });
     }
   }
 

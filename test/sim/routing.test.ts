@@ -57,7 +57,7 @@ describe.each([1, 2])("seed %i", (seed) => {
   });
 
   test("much traffic with one member opens a link with it, which ends when it has been idle", () => {
-    const parameters = { demandIdleMs: 10_000, releasePeriodMs: 1_000 };
+    const parameters = { demandIdleMs: 10_000 };
     const world = grown(seed, 30, { parameters });
     const [from] = world.live() as [SimMember];
     const [to] = strangers(world, from) as [SimMember];
@@ -122,3 +122,24 @@ describe.each([1, 2])("seed %i", (seed) => {
     expect(bytes).toBeLessThan(40_000_000);
   });
 });
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  "seed %i: a link on demand ends when it is idle, and stays only where an end would lack one",
+  (seed) => {
+    const world = grown(seed, 20, { parameters: { demandIdleMs: 5_000 } });
+    world.run(10_000);
+    const [from] = world.live() as [SimMember];
+    const [to] = strangers(world, from) as [SimMember];
+    for (let id = 1; id < 300; id++) {
+      sendTo(world, from, to, id, 2_000);
+      world.run(40);
+    }
+    // Less would be noticed as a link that never came.
+    const wasLinked = linkedWith(from).includes(to);
+    expect(wasLinked || linkedWith(to).length >= 10).toBe(true);
+    within(world, 20_000, "ended, or kept for want of others", () => {
+      const lacking = Math.min(linkedWith(from).length, linkedWith(to).length) <= 8;
+      return !linkedWith(from).includes(to) || lacking;
+    });
+  },
+);

@@ -1,7 +1,7 @@
 /** Whom seeds have introduced, and how much may be asked through them. */
 
 import { TokenBucket } from "../lib/token-bucket.ts";
-import type { MemberId, SeedId } from "../machine.ts";
+import type { Input, MemberId, SeedId } from "../machine.ts";
 
 /** Introduced members remembered for one seed. */
 const INTRODUCED_MAX = 32;
@@ -12,6 +12,8 @@ const ASKED_BURST = 24;
 
 export class Introductions {
   readonly #seeds = new Map<SeedId, Set<MemberId>>();
+  /** Seeds that reach nobody but whom they introduce. */
+  readonly #narrow = new Set<SeedId>();
   readonly #asked = new TokenBucket(ASKED_PER_SECOND, ASKED_BURST, 0);
 
   /** Members that are introduced and neither linked nor known to be gone. */
@@ -25,9 +27,13 @@ export class Introductions {
     return this.#seeds.size > 0;
   }
 
-  onUp(seed: SeedId, introduced: readonly MemberId[], own: MemberId): void {
+  onUp(
+    { seed, introduced, knowsAll }: Extract<Input, { readonly type: "seedUp" }>,
+    own: MemberId,
+  ): void {
     const known = this.#seeds.get(seed) ?? new Set();
     this.#seeds.set(seed, known);
+    if (!knowsAll) this.#narrow.add(seed);
     for (const id of introduced) if (id !== own && known.size < INTRODUCED_MAX) known.add(id);
   }
 
@@ -46,6 +52,11 @@ export class Introductions {
   /** Whether one more may be asked through a seed. */
   mayAsk(now: number): boolean {
     return this.#asked.take(now);
+  }
+
+  /** Whether members that it has not introduced may be reached through a seed. */
+  knowsAll(seed: SeedId): boolean {
+    return !this.#narrow.has(seed);
   }
 
   seeds(): IterableIterator<[SeedId, Set<MemberId>]> {

@@ -123,7 +123,7 @@ export class Linking {
       case "seedUp":
         if (!this.#seeds.has(input.seed)) this.#out.effect({ type: "island", id: this.#island });
         this.#seeds.add(input.seed);
-        this.#overlay.introductions.onUp(input.seed, input.introduced, this.#config.id);
+        this.#overlay.introductions.onUp(input, this.#config.id);
         return this.#overlay.wake(now);
       case "seedDown":
         this.#seeds.delete(input.seed);
@@ -173,10 +173,10 @@ export class Linking {
 
   /**
    * A link with `peer` was greeted.
-   * @param isBridge it was not live here, and has links of its own
+   * @param isStranger it was not live here, and has links of its own
    */
-  onUp(peer: MemberId, isBridge: boolean, now: number): void {
-    if (isBridge) this.#overlay.merger.onBridge(peer, now);
+  onUp(peer: MemberId, isStranger: boolean, now: number): void {
+    this.#overlay.merger.onLinkUp(peer, isStranger, now);
     this.#attempts.onUp(peer);
     this.#overlay.onLinkUp(peer);
   }

@@ -3,7 +3,7 @@
  * on both sides, so HyParView would leave it at that, and could end that link as one too many.
  *
  * So a link with somebody who was not live here is a bridge and is kept for a while, and who learns of many returned
- * members at once asks one of them for a link.
+ * members at once asks one of them for a link, which is a bridge too.
  */
 
 import type { Rng } from "../lib/rng.ts";
@@ -33,13 +33,17 @@ export class Merger {
   #count = 0;
   #since = 0;
   #one: MemberId | undefined;
+  /** Who is asked to be the next bridge. */
+  #asked: MemberId | undefined;
 
   constructor(rng: Rng) {
     this.#rng = rng;
   }
 
-  /** A link with a member that was not live here, and has links of its own. */
-  onBridge(peer: MemberId, now: number): void {
+  /** @param isStranger the member was not live here, and has links of its own */
+  onLinkUp(peer: MemberId, isStranger: boolean, now: number): void {
+    if (!isStranger && peer !== this.#asked) return;
+    this.#asked = undefined;
     if (this.#isSettled(now) && this.#bridges.size < BRIDGES_MAX) {
       this.#bridges.set(peer, now + BRIDGE_MS);
     }
@@ -71,6 +75,7 @@ export class Merger {
     if (this.#count < 2 || PARTS * this.#count < liveCount) return undefined;
     if (now - this.#since < GATHER_MS) return undefined;
     this.#count = 0;
+    this.#asked = this.#one;
     return this.#one;
   }
 

@@ -36,6 +36,12 @@ const COURTESY_MS = 1_000;
 /** A look at the links that comes so late says nothing about their silence, ms. Source: design (self-doubt). */
 const LATE_MS = 250;
 
+/**
+ * Who is asked to part and does not within this time, does not want to, ms. Shorter than the pause between two
+ * askings, so that of two who both ask all the time each can answer. Two ways of 150 ms, and some.
+ */
+const ANSWER_MS = 400;
+
 export interface OverlayOut {
   linked(peer: MemberId): boolean;
   neighbours(): readonly MemberId[];
@@ -73,9 +79,13 @@ export class Overlay {
   /** Walks that found nobody, in a row, and when the next may go. */
   #missed = 0;
   #walkAt = 0;
-  /** Whom we asked to part, until its answer or the next time, and when that is. */
-  #parting: MemberId | undefined;
+  /** When we last asked a neighbour to part, unless it has answered, and when to ask the next. */
+  #parting: { readonly peer: MemberId; readonly at: number } | undefined;
   #partAt = Number.POSITIVE_INFINITY;
+  /** Since when there are links above the cap. */
+  #overCapAt = Number.POSITIVE_INFINITY;
+  /** Traffic wants a link, and there is no room for it. */
+  #makeRoom = false;
   /** Whom traffic wants a link with, the last one. */
   #demanded: MemberId | undefined;
 
@@ -116,7 +126,7 @@ export class Overlay {
 
   /** @param onPurpose a bye was said */
   onLinkDown(peer: MemberId, onPurpose: boolean, now: number): void {
-    if (this.#parting === peer) this.#parting = undefined;
+    if (this.#parting?.peer === peer) this.#parting = undefined;
     this.merger.onLinkDown(peer);
     if (!onPurpose) this.#lostAt.push(now);
     this.#walkAt = 0;
@@ -147,7 +157,10 @@ export class Overlay {
     const used = this.#used;
     const room = used < this.#view.target + this.#config.linksSlack;
     const record = this.#table.get(peer)?.record;
-    if (!room || record === undefined || !this.#mayAsk(record, now)) return false;
+    if (record === undefined || !this.#mayAsk(record, now)) return false;
+    // Room is made where there are too many links already, even if their other ends would keep them.
+    this.#makeRoom = !room;
+    if (!room) return false;
     this.#demanded = peer;
     this.#attempts.ask(peer, undefined, generation, Math.max(1, this.#sound), now);
     return true;
@@ -155,7 +168,8 @@ export class Overlay {
 
   /** The other end asks to part. */
   onRelease(peer: MemberId, hard: boolean, now: number): void {
-    const links = this.#out.neighbours().length - (this.#parting === undefined ? 0 : 1);
+    const isAsking = this.#parting !== undefined && now - this.#parting.at < ANSWER_MS;
+    const links = this.#out.neighbours().length - (isAsking ? 1 : 0);
     if (this.#isCrisis || !this.#out.linked(peer) || !this.#view.spares(links, hard)) return;
     if (this.merger.isBridge(peer, now)) return;
     if (hard || this.#out.demand(peer, now) !== "busy") this.#out.drop(peer);
@@ -212,7 +226,8 @@ export class Overlay {
         const isKnown = !isDesperate && this.#table.isLive(peer);
         if (isKnown || this.#out.linked(peer)) introduced.delete(peer);
       }
-      const known = isDesperate && asks > 0 ? this.#recall(asks, now) : [];
+      const recalls = isDesperate && asks > 0 && this.introductions.knowsAll(seed);
+      const known = recalls ? this.#recall(asks, now) : [];
       for (const peer of [...introduced, ...known]) {
         if (asks <= 0) return;
         if (this.#attempts.has(peer) || this.#attempts.pauses.until(peer) > now) continue;
@@ -278,23 +293,26 @@ export class Overlay {
     return this.#rng.sample(known, count);
   }
 
-  /** Asks one neighbour at a time to part, over the cap soon, over the target now and then. */
+  /** Asks one neighbour at a time to part, once there have been too many links for a while. */
   #part(now: number): void {
     const links = this.#out.neighbours();
     const surplus = this.#isCrisis ? undefined : this.#view.surplus(links.length);
+    const { releaseDelayMs, releasePeriodMs } = this.#config;
     if (surplus === undefined) {
       this.#parting = undefined;
       this.#partAt = Number.POSITIVE_INFINITY;
       return;
     }
-    const hard = surplus === "hard";
-    const periodMs = hard ? this.#config.overlayPeriodMs : this.#config.releasePeriodMs;
-    const due = now >= this.#partAt;
-    const next = now + this.#rng.jitter(periodMs, 0.5);
-    this.#partAt = due ? next : Math.min(this.#partAt, next);
-    if (!due) return;
-    this.#parting = hard ? this.#mostSpare(links, now) : this.#anySpare(links, now);
-    if (this.#parting !== undefined) this.#out.release(this.#parting, hard);
+    if (surplus !== "hard") this.#overCapAt = Number.POSITIVE_INFINITY;
+    else this.#overCapAt = Math.min(this.#overCapAt, now);
+    this.#partAt = Math.min(this.#partAt, now + this.#rng.jitter(releaseDelayMs, 0.5));
+    if (now < this.#partAt) return;
+    this.#partAt = now + this.#rng.jitter(releasePeriodMs, 0.5);
+    const hard = this.#makeRoom || now - this.#overCapAt >= 2 * releaseDelayMs;
+    this.#makeRoom = false;
+    const peer = hard ? this.#mostSpare(links, now) : this.#anySpare(links, now);
+    this.#parting = peer === undefined ? undefined : { peer, at: now };
+    if (peer !== undefined) this.#out.release(peer, hard);
   }
 
   #mostSpare(links: readonly MemberId[], now: number): MemberId | undefined {
