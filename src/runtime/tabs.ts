@@ -14,8 +14,8 @@
 
 import { isMemberId } from "../core/lib/ids.ts";
 import type { Input, MemberId, SeedId } from "../core/machine.ts";
-import type { SetTimer } from "../signaling/connection.ts";
 import { SIGNALING_PACKET_BYTES_MAX } from "../signaling/protocol.ts";
+import { platformTimer, type SetTimer } from "../signaling/timer.ts";
 
 /** What is needed of a BroadcastChannel. */
 export interface ChannelLike {
@@ -57,7 +57,7 @@ export class Tabs {
   /** A tab on another island was heard. */
   #differs = false;
   #cancelPause: (() => void) | undefined;
-  /** What is to be told after the pause; whether it asks. */
+  /** Whether what is to be told after the pause asks; undefined when there is nothing. */
   #due: boolean | undefined;
 
   constructor(options: TabsOptions) {
@@ -135,9 +135,4 @@ function parse(data: unknown): Word | undefined {
   if (isMemberId(island)) return { from, island, asks: asks === true };
   if (!isMemberId(to) || !(packet instanceof Uint8Array)) return undefined;
   return packet.length > SIGNALING_PACKET_BYTES_MAX ? undefined : { from, to, packet };
-}
-
-function platformTimer(task: () => void, ms: number): () => void {
-  const timer = setTimeout(task, ms);
-  return () => clearTimeout(timer);
 }

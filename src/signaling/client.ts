@@ -6,8 +6,9 @@
 import { isMemberId } from "../core/lib/ids.ts";
 import { HearsayError } from "../errors.ts";
 import { type Backoff, defaultBackoff, retryDelay } from "./backoff.ts";
-import { Connection, type ConnectionHandlers, type SetTimer } from "./connection.ts";
+import { Connection, type ConnectionHandlers } from "./connection.ts";
 import { parseClusterPath, type Refusal, SIGNALING_PING_MS } from "./protocol.ts";
+import { platformTimer, type SetTimer } from "./timer.ts";
 import type { WebSocketConstructor } from "./websocket.ts";
 
 export interface SignalingClientHandlers {
@@ -229,9 +230,4 @@ function problemOf(url: URL): string | undefined {
   if (url.hash !== "") return "the URL has no part after #";
   const cluster = parseClusterPath(url.pathname);
   return cluster.ok ? undefined : cluster.refusal.reason;
-}
-
-function platformTimer(task: () => void, ms: number): () => void {
-  const timer = setTimeout(task, ms);
-  return () => clearTimeout(timer);
 }

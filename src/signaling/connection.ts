@@ -13,10 +13,8 @@ import {
   type Refusal,
   spend,
 } from "./protocol.ts";
+import type { SetTimer } from "./timer.ts";
 import type { WebSocketConstructor, WebSocketLike } from "./websocket.ts";
-
-/** Runs `task` once after `ms`, and returns what cancels it. */
-export type SetTimer = (task: () => void, ms: number) => () => void;
 
 export interface ConnectionOptions {
   readonly url: string;

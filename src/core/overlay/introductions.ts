@@ -12,8 +12,8 @@ const ASKED_BURST = 24;
 
 export class Introductions {
   readonly #seeds = new Map<SeedId, Set<MemberId>>();
-  /** Seeds that reach nobody but whom they introduce. */
-  readonly #narrow = new Set<SeedId>();
+  /** Seeds that may reach others than whom they have introduced. */
+  readonly #open = new Set<SeedId>();
   readonly #asked = new TokenBucket(ASKED_PER_SECOND, ASKED_BURST, 0);
 
   /** Members that are introduced and neither linked nor known to be gone. */
@@ -33,7 +33,7 @@ export class Introductions {
   ): void {
     const known = this.#seeds.get(seed) ?? new Set();
     this.#seeds.set(seed, known);
-    if (!knowsAll) this.#narrow.add(seed);
+    if (knowsAll) this.#open.add(seed);
     for (const id of introduced) if (id !== own && known.size < INTRODUCED_MAX) known.add(id);
   }
 
@@ -56,7 +56,7 @@ export class Introductions {
 
   /** Whether members that it has not introduced may be reached through a seed. */
   knowsAll(seed: SeedId): boolean {
-    return !this.#narrow.has(seed);
+    return this.#open.has(seed);
   }
 
   seeds(): IterableIterator<[SeedId, Set<MemberId>]> {
