@@ -178,3 +178,16 @@ test("members of different kinds keep to their own targets", () => {
     }),
   );
 });
+
+test.each([1, 3])(
+  "seed %i: whose network is back after minutes tries at once, though it would have waited",
+  (seed) => {
+    const world = grown(seed, 6);
+    const one = world.live()[2] as SimMember;
+    world.partition(new Map(world.live().map((other) => [other, other === one ? 1 : 0])));
+    world.run(150_000);
+    world.heal();
+    world.input(one, { type: "online" });
+    within(world, 2_000, "linked", () => linkedWith(one).length > 0);
+  },
+);
