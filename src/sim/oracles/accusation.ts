@@ -10,8 +10,8 @@ import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import type { Weather } from "./weather.ts";
 
-/** What was amiss before is forgotten after so long: a suspicion and its end. ms. */
-const CALM_MS = 15_000;
+/** What was amiss before is forgotten after so long: within it all know of a crash, and so of what was taken for one. ms. */
+const CALM_MS = 5_000;
 
 export const accusation: MakeOracle = (world, report, weather) =>
   new Accusation(world, report, weather);
@@ -40,9 +40,8 @@ class Accusation implements Oracle {
 
   onStep(member: SimMember): void {
     if (this.#accused.size === 0) return;
-    const open = this.#world.now - this.#weather.openSince >= CALM_MS;
     for (const subject of this.#accused) {
-      if (!open || !this.#isCalm(subject) || !this.#isCalm(member)) continue;
+      if (!this.#isCalm(subject) || !this.#isCalm(member)) continue;
       if (!this.#weather.connected(member, subject)) continue;
       this.#report(member, `declares member ${subject.index} down, which is there`);
     }

@@ -12,7 +12,6 @@ export class Weather implements Observer {
   readonly #since = new Map<SimMember, number>();
   #partitioned = false;
   #clearSince = 0;
-  #deafAt = 0;
   #seedUpSince = 0;
   /** The part of the mesh that each member that takes part is in, by its lowest index, and since when. */
   #parts = new Map<SimMember, { part: number; since: number }>();
@@ -44,13 +43,6 @@ export class Weather implements Observer {
     return Math.max(this.#clearSince, this.#seedUpSince);
   }
 
-  /** Since when everybody hears everybody, one over another, ms; Infinity while somebody does not. */
-  get openSince(): number {
-    if (this.#partitioned) return Number.POSITIVE_INFINITY;
-    const shut = this.#world.live().some(({ deaf, mute }) => deaf || mute);
-    return shut ? Number.POSITIVE_INFINITY : Math.max(this.#clearSince, this.#deafAt);
-  }
-
   /** Whether links lead from one to the other. */
   connected(a: SimMember, b: SimMember): boolean {
     const part = this.#partOf(a)?.part;
@@ -71,7 +63,6 @@ export class Weather implements Observer {
 
   onFault(what: Fault, member: SimMember | undefined): void {
     const { now } = this.#world;
-    if (what === "deafen" || what === "silence") this.#deafAt = now;
     // Crashes and broken links are for the protocol to bear: who is without any link is in no part.
     if (member !== undefined) {
       if (what !== "cut") this.#since.set(member, now);
