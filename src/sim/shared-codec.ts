@@ -19,8 +19,11 @@ export function sharedCodec(clusterHash: number): FrameCodec {
     if (known === undefined || isNewer(record, known)) records.set(record.id, record);
     return record;
   };
-  const share = (update: Update): Update =>
-    update.type === "record" ? { ...update, record: one(update.record) } : update;
+  const share = (update: Update): Update => {
+    if (update.type !== "record") return update;
+    const record = one(update.record);
+    return record === update.record ? update : { ...update, record };
+  };
   return {
     ...codec,
     decode(frame) {

@@ -100,6 +100,31 @@ export class Reader {
     return this.#bytes.length - this.#offset;
   }
 
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** A copy of what was read from `offset` on. */
+  since(offset: number): Uint8Array {
+    return this.#bytes.slice(offset, this.#offset);
+  }
+
+  /** The next two bytes, as far as there are any, without reading them. */
+  peekUint16(): number {
+    const [high = 0, low = 0] = [this.#bytes[this.#offset], this.#bytes[this.#offset + 1]];
+    return (high << 8) | low;
+  }
+
+  /** Goes past `expected`; false, and nothing is read, when something else comes. */
+  skip(expected: Uint8Array): boolean {
+    if (this.remaining < expected.length) return false;
+    for (let i = 0; i < expected.length; i++) {
+      if (this.#bytes[this.#offset + i] !== expected[i]) return false;
+    }
+    this.#offset += expected.length;
+    return true;
+  }
+
   fail(): void {
     this.#failed = true;
     this.#offset = this.#bytes.length;
@@ -147,7 +172,7 @@ export class Reader {
   bytes(lengthMax: number): Uint8Array {
     const length = this.varint();
     if (length > lengthMax || length > this.remaining) this.fail();
-    return this.#failed ? EMPTY : this.raw(length);
+    return this.#failed || length === 0 ? EMPTY : this.raw(length);
   }
 
   raw(length: number): Uint8Array {
@@ -159,7 +184,7 @@ export class Reader {
   string(bytesMax: number): string {
     const length = this.varint();
     if (length > bytesMax || length > this.remaining) this.fail();
-    if (this.#failed) return "";
+    if (this.#failed || length === 0) return "";
     const from = this.#offset;
     this.#offset += length;
     const text = decodeUtf8(this.#bytes.subarray(from, this.#offset));

@@ -10,6 +10,7 @@ const GONE = Symbol("gone");
 export class LayeredMap<K, V> {
   readonly #beneath: LayeredMap<K, V> | undefined;
   readonly #own = new Map<K, V | typeof GONE>();
+  /** Counted only above another map. */
   #size: number;
 
   constructor(beneath?: LayeredMap<K, V>) {
@@ -18,7 +19,7 @@ export class LayeredMap<K, V> {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#beneath === undefined ? this.#own.size : this.#size;
   }
 
   get(key: K): V | undefined {
@@ -28,7 +29,7 @@ export class LayeredMap<K, V> {
   }
 
   set(key: K, value: V): void {
-    if (this.get(key) === undefined) this.#size++;
+    if (this.#beneath !== undefined && this.get(key) === undefined) this.#size++;
     this.#own.set(key, value);
   }
 

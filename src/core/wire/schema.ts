@@ -96,9 +96,26 @@ export function optional<T>(inner: Codec<T>): Codec<T | undefined> {
   };
 }
 
-/** What is passed on as it came, to one after another: its bytes are kept beside it. */
+/** What was read lately is kept in so many places, a power of two, and only when it is short. */
+const RECENT = 4_096;
+const RECENT_BYTES_MAX = 512;
+
+/**
+ * What is passed on as it came, to one after another: its bytes are kept beside it. It also comes from one after
+ * another: what came lately is known by its bytes and not made again. They differ in the first two.
+ */
 export function remembered<T extends object>(codec: Codec<T>): Codec<T> {
   const encoded = new WeakMap<T, Uint8Array>();
+  const recent: { readonly value: T; readonly bytes: Uint8Array }[] = [];
+  const read = (r: Reader, slot: number): T => {
+    const from = r.offset;
+    const value = codec.read(r);
+    if (r.failed || r.offset - from > RECENT_BYTES_MAX) return value;
+    const bytes = r.since(from);
+    encoded.set(value, bytes);
+    recent[slot] = { value, bytes };
+    return value;
+  };
   return {
     write: (w, value) => {
       const known = encoded.get(value);
@@ -107,7 +124,11 @@ export function remembered<T extends object>(codec: Codec<T>): Codec<T> {
       codec.write(w, value);
       encoded.set(value, w.take(from));
     },
-    read: (r) => codec.read(r),
+    read: (r) => {
+      const slot = r.peekUint16() % RECENT;
+      const known = recent[slot];
+      return known !== undefined && r.skip(known.bytes) ? known.value : read(r, slot);
+    },
   };
 }
 
