@@ -21,7 +21,7 @@ const argsOf = ({ name }: Scenario): SimArgs =>
 /** What the issue names, and what reads these figures relies on. */
 const FIGURES: Readonly<Record<string, readonly string[]>> = {
   crash: ["detectAllMsP50", "detectAllMsP99", "falseDownCount"],
-  "join-storm": ["allEqualMs"],
+  "join-storm": ["allKnowMs", "allEqualMs", "equalDigestsMs"],
   idle: ["payloadBytesPerSecondPerPeer"],
   broadcast: [
     "allReachedMs",

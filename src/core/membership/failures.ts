@@ -76,7 +76,8 @@ export class Failures {
   /** Members to judge anew, for others have changed. */
   readonly #toJudge = new Set<MemberId>();
   #judging = false;
-  #lookedAt = -1;
+  /** The table's revision then. What it begins with is no news. */
+  #lookedAt: number;
   #reachedAt = 0;
   /** Members that went down since then. */
   #downs = 0;
@@ -93,6 +94,7 @@ export class Failures {
     this.#config = config;
     this.#deadlines = deadlines;
     this.#table = table;
+    this.#lookedAt = table.revision;
     this.#detector = detector;
     this.#out = out;
     this.health = new LocalHealth(config.probePeriodMs);
