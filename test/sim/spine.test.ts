@@ -168,7 +168,6 @@ describe.each(SEEDS)("seed %i", (seed) => {
 
   test("halves of a partition declare each other down, and are one mesh again after it", () => {
     const world = grow(seed, 8);
-    world.run(3_000);
     world.partition(new Map(world.live().map((member) => [member, member.index % 2])));
     const apart = (): boolean =>
       world
