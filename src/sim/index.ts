@@ -5,6 +5,7 @@ export type { Distribution, NetworkOptions } from "./network-options.ts";
 export { ORACLES } from "./oracles/index.ts";
 export type { MakeOracle, Oracle, Report, Violation } from "./oracles/oracle.ts";
 export { Oracles } from "./oracles/oracle.ts";
+export type { Weather } from "./oracles/weather.ts";
 export { type Result, runScenario, SCENARIOS } from "./scenarios/index.ts";
 export type { OptionSpec, Scenario } from "./scenarios/scenario.ts";
 export type { Figures, Settings, Trial } from "./scenarios/trial.ts";
