@@ -14,10 +14,12 @@ export type {
   Identity,
   InviteOptions,
   JoinOptions,
+  SayOptions,
   SendOptions,
 } from "./mesh/options.ts";
 export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
 export type { Reading, ReadOptions } from "./mesh/reading.ts";
+export type { ConfigChange, ConfigHandler, SharedConfig } from "./mesh/shared-config.ts";
 export type { MeshStats } from "./mesh/stats.ts";
 export type { MeshTypes } from "./mesh/typed.ts";
 export type { IceServer, Logger } from "./runtime/host.ts";

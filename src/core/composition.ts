@@ -5,6 +5,7 @@
 
 import { Broadcast } from "./broadcast/broadcast.ts";
 import { Handovers } from "./broadcast/handover.ts";
+import type { Words } from "./broadcast/lasting.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
@@ -22,6 +23,7 @@ import {
 import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
 import { Delivery } from "./routing/delivery.ts";
+import { Common } from "./shared/common.ts";
 import { Replication } from "./state/replication.ts";
 import type { StateChange } from "./state/store.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
@@ -42,6 +44,7 @@ export class Composition {
   readonly delivery: Delivery;
   readonly broadcast: Broadcast;
   readonly state: Replication;
+  readonly common: Common;
   readonly #config: Config;
   readonly #codec: FrameCodec;
   readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
@@ -66,6 +69,7 @@ export class Composition {
     this.broadcast = this.#makeBroadcast();
     this.state = this.#makeReplication(rng.fork("state"));
     this.linking = this.#makeLinking(rng);
+    this.common = this.#makeCommon();
   }
 
   /** What the step that ends here asks of the driver. */
@@ -91,6 +95,7 @@ export class Composition {
       membersLow: members.low,
       stateHigh: state.high,
       stateLow: state.low,
+      shared: this.common.sharing.registers.hash.low,
     };
   }
 
@@ -103,6 +108,12 @@ export class Composition {
     this.#sendBaselines(peer);
     this.membership.repair.compare(peer, this.now);
     this.state.compare(peer);
+    this.common.sharing.compare(peer);
+  }
+
+  /** The clock stood still for so much of the time. */
+  age(ms: number): void {
+    this.common.sharing.age(ms);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {
@@ -167,7 +178,13 @@ export class Composition {
         this.duplicates++;
         return this.broadcast.onPrune(from, message.origin);
       case "baselines":
-        return this.broadcast.onBaselines(from, message.ids, this.links.count === 1, now);
+        return this.broadcast.onBaselines(from, message.ids, now);
+      case "shared":
+      case "sharedParts":
+      case "sharedDigest":
+      case "sharedWant":
+      case "sharedRefused":
+        return this.common.onMessage(from, message);
       case "hello":
       case "bye":
       case "fragment":
@@ -190,9 +207,10 @@ export class Composition {
     else this.linking.onInner(from, inner, undefined, this.now);
   }
 
-  #onHeard(from: MemberId, name: string, value: Uint8Array, direct: boolean): void {
+  #onHeard(from: MemberId, { name, value }: Words, direct: boolean, late?: number): void {
     this.heard++;
-    this.emit({ type: "heard", from, name, value, direct });
+    const event = { type: "heard", from, name, value, direct } as const;
+    this.emit(late === undefined ? event : { ...event, late });
   }
 
   #reaches(origin: MemberId, neighbour: MemberId): boolean {
@@ -237,6 +255,7 @@ export class Composition {
     this.membership.onLinkUp(peer, record, now);
     this.broadcast.addNeighbour(peer);
     this.state.onLinkUp(peer, record.generation);
+    this.common.sharing.onLinkUp(peer);
     this.linking.onUp(peer, isStranger, now);
     this.emit({ type: "linkUp", peer, transport });
     this.delivery.linksChanged(peer);
@@ -255,6 +274,7 @@ export class Composition {
     this.membership.onLinkDown(peer, onPurpose, now);
     this.broadcast.removeNeighbour(peer);
     this.state.onLinkDown(peer, now);
+    this.common.sharing.onLinkDown(peer);
     this.linking.onDown(peer, onPurpose, now);
     this.emit({ type: "linkDown", peer, reason });
     this.delivery.linksChanged(peer);
@@ -312,6 +332,7 @@ export class Composition {
       bulkWaits: (peer) => this.links.carriesBulk(peer, this.now),
       fingerprints: () => this.fingerprints(),
       differs: (peer) => this.state.onDiffers(peer, this.now),
+      sharedDiffers: (peer) => this.common.sharing.differs(peer),
       reborn: (generation) => this.state.renumber(generation),
       taken: () => this.#onTaken(),
     };
@@ -359,7 +380,7 @@ export class Composition {
       queued: (peer) => this.links.queued(peer),
       wanted: (peer) => this.linking.demand(peer, table.own.generation, this.now),
       arrived: (from, inner) => this.#onInner(from, inner),
-      heard: (from, name, value) => this.#onHeard(from, name, value, true),
+      heard: (from, name, value) => this.#onHeard(from, { name, value }, true),
       broken: (peer) => this.linking.onNoRoute(peer, this.now),
       sent: (id) => this.emit({ type: "sent", id }),
       sendFailed: (id, reason) => this.emit({ type: "sendFailed", id, reason }),
@@ -392,10 +413,27 @@ export class Composition {
       reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
       push: (to, payload, token) => this.#push(to, payload, token),
       tell: (to, message) => this.links.send(to, message),
-      deliver: ({ id, name, value }) => this.#onHeard(id.origin, name, value, false),
+      deliver: ({ id, name, value }, late) =>
+        this.#onHeard(id.origin, { name, value }, false, late),
       gap: (from, { from: first, to: last }) => this.emit({ type: "gap", from, first, last }),
       bulkProgressAt: () => this.links.bulkProgressAt(),
       bringsBulk: (from) => this.links.bringsBulk(from),
+    });
+  }
+
+  #makeCommon(): Common {
+    return new Common(this.#config, this.deadlines, {
+      now: () => this.now,
+      neighbours: () => this.#awake(),
+      tell: (to, message) => this.links.send(to, message),
+      push: (to, message) => this.#push(to, message),
+      effect: (effect) => this.#effect(effect),
+      lasting: (id, words, lifeMs) => {
+        const speaker = this.membership.table.get(id.origin);
+        const isHere = speaker !== undefined && isPresent(speaker);
+        const sameLife = speaker?.record.generation === id.generation;
+        this.broadcast.onLasting(id, words, isHere && sameLife, lifeMs, this.now);
+      },
     });
   }
 

@@ -137,6 +137,10 @@ export const PARAMETERS = {
   stateBytesMax: { default: 8_388_608, min: 1_024, max: 67_108_864 },
   /** Keys of one owner. */
   stateKeysMax: { default: 10_000, min: 1, max: 100_000 },
+  /** What all members share, in all: keys, without the deleted ones. */
+  sharedKeysMax: { default: 4_096, min: 1, max: 65_536 },
+  /** … and bytes, keys and values. */
+  sharedBytesMax: { default: 8_388_608, min: 1_024, max: 67_108_864 },
 } as const satisfies Record<string, Parameter>;
 
 export type Parameters = { readonly [K in keyof typeof PARAMETERS]: number };

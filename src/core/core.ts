@@ -42,7 +42,10 @@ export class Core implements Machine {
     if (!layers.stopped) {
       // Between two inputs nothing was due, or the host was late.
       const lateMs = layers.now - Math.max(layers.deadlines.next, this.#steppedAt);
+      const passedMs = layers.now - this.#steppedAt;
       this.#steppedAt = layers.now;
+      // On some systems the clock stands still while the machine sleeps; lives go on.
+      if (input.type === "resumed" && input.gapMs > passedMs) layers.age(input.gapMs - passedMs);
       if (input.type !== "resumed") layers.membership.onLate(lateMs, layers.now);
       this.#dispatch(input);
       layers.membership.gossip.flush(layers.now);
@@ -90,6 +93,7 @@ export class Core implements Machine {
       relayed: this.#layers.delivery.relayed,
       broadcast: { ...this.#layers.broadcast.stats },
       state: { ...this.#layers.state.stats },
+      shared: this.#layers.common.stats(),
     };
   }
 
@@ -133,6 +137,10 @@ export class Core implements Machine {
         return this.#layers.linking.retry(now);
       case "online":
         return this.#layers.linking.retry(now);
+      case "clock":
+        return this.#layers.common.sharing.setClock(input.wallMs);
+      case "restored":
+        return this.#layers.common.restore(input.entries);
       case "command":
         return this.#onCommand(input.command);
     }
@@ -196,6 +204,8 @@ export class Core implements Machine {
         return this.#layers.state.onNewsDeadline(subject);
       case "state-fetch":
         return this.#layers.state.onFetchDeadline(now);
+      case "shared":
+        return this.#layers.common.sharing.onDeadline(now);
       case "direct":
         return this.#layers.delivery.onDeadline(Number(subject));
       case "search":
@@ -203,15 +213,24 @@ export class Core implements Machine {
     }
   }
 
+  #say(
+    { id, name, value, forMs = 0 }: Extract<Command, { type: "say" }>,
+    generation: number,
+  ): void {
+    const { broadcast, common } = this.#layers;
+    if (forMs > 0 && !common.mayKeep({ name, value })) return;
+    const to = broadcast.say(name, value, generation, id, this.#layers.now);
+    if (forMs > 0) common.keep(broadcast.last, { name, value }, forMs);
+    if (to.length === 0) this.#layers.emit({ type: "said", id });
+  }
+
   #onCommand(command: Command): void {
     const { generation } = this.#layers.membership.table.own;
     switch (command.type) {
-      case "say": {
-        const { id, name, value } = command;
-        const to = this.#layers.broadcast.say(name, value, generation, id, this.#layers.now);
-        if (to.length === 0) this.#layers.emit({ type: "said", id });
-        return;
-      }
+      case "say":
+        return this.#say(command, generation);
+      case "share":
+        return this.#layers.common.configure(command.key, command.value);
       case "send":
         return this.#layers.delivery.send(command, generation);
       case "set":

@@ -78,16 +78,24 @@ export type Input =
   | { readonly type: "resumed"; readonly gapMs: number }
   /** The network is back, or is another one: attempts that failed before say nothing. */
   | { readonly type: "online" }
+  /** The time of day: at the start, and when the host's clock was set. Ms since 1970. */
+  | { readonly type: "clock"; readonly wallMs: number }
+  /** What was kept of the shared configuration by `keep` in a former life. */
+  | { readonly type: "restored"; readonly entries: readonly Uint8Array[] }
   | { readonly type: "command"; readonly command: Command };
 
 /** What the application asks for. Values are opaque bytes here. */
 export type Command =
-  /** To everybody. `id` comes back in `said` once the neighbours' links have taken it. */
+  /**
+   * To everybody. `id` comes back in `said` once the neighbours' links have taken it. Who comes within `forMs` hears it
+   * too, which may be refused (`writeRefused`).
+   */
   | {
       readonly type: "say";
       readonly id: number;
       readonly name: string;
       readonly value: Uint8Array;
+      readonly forMs?: number;
     }
   /** To one member; ends in `sent` or `sendFailed` with the same `id`. */
   | {
@@ -100,6 +108,12 @@ export type Command =
     }
   | { readonly type: "set"; readonly key: string; readonly value: Uint8Array }
   | { readonly type: "delete"; readonly key: string }
+  /** A key of the configuration that all share; undefined `value` deletes it. */
+  | {
+      readonly type: "share";
+      readonly key: string;
+      readonly value: Uint8Array | undefined;
+    }
   /** Replaces what the member says about itself. */
   | { readonly type: "describe"; readonly about: About }
   /** Compares now, with every neighbour, what both know. */
@@ -148,6 +162,8 @@ export type Effect =
   | { readonly type: "abandon"; readonly attempt: AttemptId }
   /** End the link; a `linkDown` may follow and changes nothing. */
   | { readonly type: "disconnect"; readonly link: LinkId; readonly reason: string }
+  /** Keep this of the shared configuration over the end of this life, where there is a store. */
+  | { readonly type: "keep"; readonly key: string; readonly entry: Uint8Array }
   | { readonly type: "emit"; readonly event: MeshEvent };
 
 /** A member as events and `Core.members()` show it. */
@@ -181,13 +197,17 @@ export type MeshEvent =
   | { readonly type: "linkFailed"; readonly peer: MemberId; readonly reason: string }
   /** A member that a seed had introduced, or that we knew from before, is not to be found now. */
   | { readonly type: "notFound"; readonly peer: MemberId }
-  /** Said to all (`direct` false) or sent to us. */
+  /**
+   * Said to all (`direct` false) or sent to us. `late`: said before we came, or while we were cut off; it is to be
+   * heard within so many ms.
+   */
   | {
       readonly type: "heard";
       readonly from: MemberId;
       readonly name: string;
       readonly value: Uint8Array;
       readonly direct: boolean;
+      readonly late?: number;
     }
   /** Messages `first` … `last` of this sender did not come and will not. */
   | {
@@ -202,6 +222,15 @@ export type MeshEvent =
       readonly owner: MemberId;
       readonly key: string;
       readonly value: Uint8Array | undefined;
+    }
+  /** A key of the shared configuration; undefined `value`: deleted. Also when we wrote it ourselves. */
+  | {
+      readonly type: "shared";
+      readonly key: string;
+      readonly value: Uint8Array | undefined;
+      readonly writer: MemberId;
+      /** When it was written, ms since 1970. */
+      readonly atMs: number;
     }
   /** A write of ours did not fit the limits of the state. */
   | { readonly type: "writeRefused"; readonly key: string }

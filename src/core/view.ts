@@ -15,6 +15,7 @@ export interface CoreStats {
   readonly relayed: number;
   readonly broadcast: BroadcastStats;
   readonly state: StateStats;
+  readonly shared: SharedStats;
 }
 
 /** In frames, but for `hopsMax`. */
@@ -41,6 +42,16 @@ export interface StateStats {
   /** Deltas that were made when a link had room, and their bytes. */
   readonly deltas: number;
   readonly repairBytes: number;
+}
+
+/** What all share: what was written here, taken from others, refused, and what is held. */
+export interface SharedStats {
+  readonly writes: number;
+  readonly taken: number;
+  readonly refused: number;
+  readonly digests: number;
+  readonly entries: number;
+  readonly bytes: number;
 }
 
 export interface LinkView {

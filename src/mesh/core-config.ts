@@ -35,6 +35,8 @@ export interface ParameterOptions {
     | "valueBytesMax"
     | "stateBytesMax"
     | "stateKeysMax"
+    | "sharedBytesMax"
+    | "sharedKeysMax"
     | "queueBytesMax"
     | "payloadKeepBytes"
     | "directMax"

@@ -1,6 +1,6 @@
 /** What the core tells, as the application sees and hears it: peers, state, messages, events, answers. */
 
-import type { MemberId, MemberView, MeshEvent } from "../core/machine.ts";
+import type { Command, MemberId, MemberView, MeshEvent } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
 import type { Logger } from "../runtime/host.ts";
 import { type Answers, pendingAnswers } from "./answers.ts";
@@ -9,12 +9,15 @@ import { Hearing } from "./hearing.ts";
 import { Knowing } from "./knowing.ts";
 import { leftMeanwhile, sendError } from "./mesh-errors.ts";
 import { PeerObject, Peers } from "./peers.ts";
+import { SharedConfig } from "./shared-config.ts";
 import { StateView } from "./state-view.ts";
 import { Timers } from "./timers.ts";
 
 export interface InboundContext {
   readonly logger: Logger | undefined;
   linkWith(peer: MemberId): LinkView | undefined;
+  /** Performs a write to what all share. */
+  share(command: Extract<Command, { type: "share" }>): readonly MeshEvent[];
   /** The mesh tells us something about ourselves. */
   ownChanged(own: MemberView): void;
   /** Another process uses our identity. */
@@ -36,6 +39,7 @@ export class Inbound {
   readonly hearing: Hearing;
   readonly knowing: Knowing;
   readonly timers: Timers;
+  readonly config: SharedConfig;
   readonly said: Answers = pendingAnswers();
   readonly sent: Answers = pendingAnswers();
   /** Values that came and could not be read. */
@@ -55,6 +59,7 @@ export class Inbound {
       () => this.self,
       this.events.report,
     );
+    this.config = new SharedConfig(this.events.report, context.share);
     this.timers = new Timers(this.events.report);
     this.self = this.#peerObject(own);
   }
@@ -63,6 +68,8 @@ export class Inbound {
   reset(own: MemberView): void {
     this.peers.clear();
     this.state.clear();
+    this.config.clear();
+    this.hearing.reset();
     this.failedLinks = 0;
     this.wasLinked = false;
     this.self.update(own);
@@ -85,6 +92,8 @@ export class Inbound {
         return this.#onHeard(event);
       case "state":
         return this.#onState(event);
+      case "shared":
+        return this.config.take(event);
       case "said":
         return this.said.resolve(event.id);
       case "sent":
@@ -134,10 +143,11 @@ export class Inbound {
     this.#context.checkHealth();
   }
 
-  #onHeard({ from, name, value, direct }: Extract<MeshEvent, { type: "heard" }>): void {
-    const peer = this.peers.get(from);
+  #onHeard({ from, name, value, direct, late }: Extract<MeshEvent, { type: "heard" }>): void {
+    // Who said it to those who come later may be gone and forgotten.
+    const peer = this.peers.get(from) ?? (late === undefined ? undefined : this.#stranger(from));
     if (peer === undefined) return;
-    this.hearing.tell({ name, value, from: peer, direct, own: false }, (reason) => {
+    this.hearing.tell({ name, value, from: peer, direct, lateMs: late, own: false }, (reason) => {
       this.unreadable++;
       this.#context.logger?.warn(`a message of ${peer.name} cannot be read`, { name, reason });
     });
@@ -145,7 +155,10 @@ export class Inbound {
 
   /** We say this: to those of our own handlers that asked for it, as the others get it. */
   sayOwn(name: string, value: Uint8Array): void {
-    this.hearing.tell({ name, value, from: this.self, direct: false, own: true }, () => {});
+    this.hearing.tell(
+      { name, value, from: this.self, direct: false, lateMs: undefined, own: true },
+      () => {},
+    );
   }
 
   /** We set this key, or deleted it. */
@@ -158,6 +171,12 @@ export class Inbound {
     this.state.put(owner, key, value);
     const peer = this.peers.get(owner);
     if (peer !== undefined) this.knowing.tell(peer, key);
+  }
+
+  #stranger(id: MemberId): PeerObject {
+    const about = { name: "", role: "", meta: new Uint8Array(0), node: false };
+    const nothing = { generation: 0, addresses: [], neighbours: [] };
+    return this.#peerObject({ id, state: "left", ...about, ...nothing });
   }
 
   #peerObject(view: MemberView): PeerObject {

@@ -23,7 +23,6 @@ export class Knowing {
   readonly #listeners: Listeners<[peer: Peer, value: unknown, key: string]>;
   readonly #peers: () => readonly Peer[];
   readonly #self: () => Peer;
-  readonly #report: (error: unknown) => void;
 
   /**
    * @param peers whose values are told to who begins to listen
@@ -33,7 +32,6 @@ export class Knowing {
     this.#listeners = new Listeners(report);
     this.#peers = peers;
     this.#self = self;
-    this.#report = report;
   }
 
   add(pattern: string, handler: KnowHandler, options: KnowOptions = {}): Unlisten {
@@ -50,12 +48,11 @@ export class Knowing {
       peer.entries().flatMap(([key, value]) => (matches(key) ? [{ peer, key, value }] : [])),
     );
     queueMicrotask(() => {
-      const first = new Listeners<[peer: Peer, value: unknown, key: string]>(this.#report);
-      first.add(handler, options);
-      for (const { peer, key, value } of known) {
+      this.#listeners.call(known, ({ peer, key, value }) => {
         // What changed meanwhile has been told already.
-        if (!ended && peer.get(key) === value) first.tell(peer, value, key);
-      }
+        const isDue = !ended && !options.signal?.aborted && peer.get(key) === value;
+        return isDue ? handler(peer, value, key) : undefined;
+      });
     });
     return () => {
       ended = true;

@@ -38,9 +38,14 @@ export class Listeners<Args extends readonly unknown[]> {
   }
 
   tell(...args: Args): void {
-    for (const { handler } of [...this.#handlers]) {
+    this.call([...this.#handlers], ({ handler }) => handler(...args));
+  }
+
+  /** Calls back for each item; what that throws is reported. */
+  call<T>(items: readonly T[], handler: (item: T) => unknown): void {
+    for (const item of items) {
       try {
-        const result = handler(...args);
+        const result = handler(item);
         if (result instanceof Promise) result.catch(this.#report);
       } catch (error) {
         this.#report(error);

@@ -31,3 +31,9 @@ export function leftBefore(): HearsayError {
   const remedy = "await mesh.start() to come back";
   return new HearsayError("mesh:left", `this member has left the mesh: ${remedy}`);
 }
+
+export function sayFull(): HearsayError {
+  const message =
+    "too much is kept for those who come later: use a shorter forMs, or state for what lasts";
+  return new HearsayError("say:full", message);
+}

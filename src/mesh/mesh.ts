@@ -1,5 +1,6 @@
 /** The public face: turns calls into commands and events into callbacks, and nothing more. */
 
+import { LASTING_BYTES_MAX } from "../core/broadcast/lasting.ts";
 import { PARAMETERS } from "../core/config.ts";
 import type { MemberView } from "../core/machine.ts";
 import { META_BYTES_MAX } from "../core/wire/messages.ts";
@@ -16,23 +17,26 @@ import { Inbound } from "./inbound.ts";
 import type { KnowHandler, Known, KnowOptions } from "./knowing.ts";
 import { Life, type Self } from "./life.ts";
 import { type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
-import { sendError, unknownPeer } from "./mesh-errors.ts";
+import { sayFull, sendError, unknownPeer } from "./mesh-errors.ts";
 import {
   checkDescription,
+  checkLife,
   checkSeed,
   checkTimeout,
   type Description,
   type Identity,
   type InviteOptions,
   type JoinOptions,
+  type SayOptions,
   type SendOptions,
   seedUrl,
 } from "./options.ts";
 import { checkName, matcherOf } from "./pattern.ts";
 import type { Peer, Peers } from "./peers.ts";
 import { type Reading, type ReadOptions, read } from "./reading.ts";
+import type { SharedConfig } from "./shared-config.ts";
 import { type MeshStats, statsOf } from "./stats.ts";
-import type { DataOf, EventsOf, MeshTypes, NameOf, PatternOf, StateOf } from "./typed.ts";
+import type { ConfigOf, DataOf, EventsOf, MeshTypes, NameOf, PatternOf, StateOf } from "./typed.ts";
 import { encodeValue } from "./values.ts";
 
 const SEND_TIMEOUT_MS = 10_000;
@@ -78,6 +82,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     this.#inbound = new Inbound(this.#ownView(), {
       logger: options.logger ?? host.logger,
       linkWith: (id) => this.#life.running?.links().find(({ peer }) => peer === id),
+      share: (command) => this.#life.driver().command(command),
       ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
       taken: () => this.#life.stop(false),
       checkHealth: () => this.#checkHealth(),
@@ -87,6 +92,11 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   /** The others. */
   get peers(): Peers<StateOf<T>> {
     return this.#inbound.peers as unknown as Peers<StateOf<T>>;
+  }
+
+  /** What all members configure together. */
+  get config(): SharedConfig<ConfigOf<T>> {
+    return this.#inbound.config as unknown as SharedConfig<ConfigOf<T>>;
   }
 
   /** This member. */
@@ -176,14 +186,23 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   /**
    * Says something to every member. Each hears it once, in the order in which we say it.
    * Resolves when our own links have taken it: await it to say much without filling memory.
-   * @throws HearsayError `name:bad`, `value:…`, `mesh:left`
+   * @throws HearsayError `name:bad`, `value:…`, `options:forMs`, `say:full`, `mesh:left`
    */
-  say<N extends NameOf<EventsOf<T>>>(name: N, ...[data]: DataOf<EventsOf<T>, N>): Promise<void> {
+  say<N extends NameOf<EventsOf<T>>>(
+    name: N,
+    ...[data, { forMs = 0 } = {}]: DataOf<EventsOf<T>, N, SayOptions>
+  ): Promise<void> {
     checkName(name);
-    const value = this.#encode(data);
+    checkLife(forMs);
+    const value = forMs > 0 ? encodeValue(data, LASTING_BYTES_MAX) : this.#encode(data);
     const driver = this.#life.driver();
     const { id, promise } = this.#inbound.said.open();
-    driver.command({ type: "say", id, name, value });
+    const events = driver.command({ type: "say", id, name, value, forMs });
+    if (events.some(({ type }) => type === "writeRefused")) {
+      const error = sayFull();
+      this.#inbound.said.reject(id, error);
+      throw error;
+    }
     this.#inbound.sayOwn(name, value);
     return promise;
   }

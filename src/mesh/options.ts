@@ -58,6 +58,14 @@ export interface JoinOptions extends ParameterOptions {
   readonly repeatValuesMs?: number;
 }
 
+export interface SayOptions {
+  /**
+   * Who comes within this time hears it too, once: newcomers, and who was cut off. Up to 64 KiB of data, and up to
+   * 3,600,000 ms: an hour. Default 0: only who is here.
+   */
+  readonly forMs?: number;
+}
+
 export interface SendOptions {
   /** How long to go on trying, ms. Default 10,000. */
   readonly timeoutMs?: number;
@@ -86,6 +94,9 @@ export interface Identity {
 }
 
 const LENGTH_MAX = 64;
+
+/** What is to last longer is state, or configuration. */
+const LIFE_MS_MAX = 3_600_000;
 
 /** Values that are repeated more often than that are no heartbeat but a flood. */
 const REPEAT_MS_MIN = 100;
@@ -159,6 +170,12 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   checkMethods("logger", options.logger, ["debug", "warn", "error"]);
   checkMethods("signal", options.signal, ["throwIfAborted", "addEventListener"]);
   return options;
+}
+
+/** @throws HearsayError `options:forMs` */
+export function checkLife(forMs: number): void {
+  if (forMs >= 0 && forMs <= LIFE_MS_MAX) return;
+  throw wrong("forMs", `forMs must be from 0 to ${LIFE_MS_MAX}, and is ${forMs}`);
 }
 
 /** @throws HearsayError `options:timeoutMs` */

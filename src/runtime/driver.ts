@@ -30,6 +30,8 @@ export interface DriverOptions extends Omit<SeedsOptions, "id" | "input"> {
   readonly config: Config;
   readonly transport: Transport;
   readonly onEvent: (event: MeshEvent) => void;
+  /** Keeps an entry of the shared configuration over the end of this life. */
+  readonly onKeep?: ((key: string, entry: Uint8Array) => void) | undefined;
 }
 
 /** What is heard of a link until it is open. */
@@ -43,6 +45,7 @@ export class Driver {
   readonly seeds: Seeds;
   readonly transport: Transport;
   readonly #onEvent: (event: MeshEvent) => void;
+  readonly #onKeep: DriverOptions["onKeep"];
   readonly #clock: Clock;
   readonly #links = new Map<LinkId, Link>();
   readonly #attempts = new Map<AttemptId, Link>();
@@ -65,13 +68,14 @@ export class Driver {
     );
     this.transport = options.transport;
     this.#onEvent = options.onEvent;
+    this.#onKeep = options.onKeep;
     this.core = new Core(options.config, this.#clock.now());
     this.seeds = new Seeds({
       ...options,
       id: options.config.id,
       input: (input) => this.input(input),
     });
-    this.#clock.wakeAt(this.core.deadline);
+    this.input({ type: "clock", wallMs: Date.now() });
   }
 
   /** The links as they are this moment. */
@@ -214,6 +218,8 @@ export class Driver {
       case "disconnect":
         this.#links.get(effect.link)?.close();
         return;
+      case "keep":
+        return this.#onKeep?.(effect.key, effect.entry);
       case "emit":
         this.#events.push(effect.event);
     }

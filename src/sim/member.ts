@@ -40,6 +40,8 @@ export class SimMember {
   readonly events: MeshEvent[] = [];
   readonly links = new Map<LinkId, LinkEnd>();
   readonly attempts = new Map<AttemptId, SimAttempt>();
+  /** What its store holds of the shared configuration. */
+  readonly kept = new Map<string, Uint8Array>();
   /** When it was added, ms. */
   readonly bornAt: number;
 

@@ -85,6 +85,9 @@ const INPUTS: readonly Input["type"][] = [
   "deadline",
   "resumed",
   "command",
+  "online",
+  "clock",
+  "restored",
 ];
 const INPUT_CODES: Readonly<Record<string, number>> = Object.fromEntries(
   INPUTS.map((type, code) => [type, code]),
@@ -168,6 +171,8 @@ export class World {
   /** A new member that knows nothing but the seed server. */
   add(options: AddOptions = {}): SimMember {
     const member = this.#create(this.#configOf(options), {});
+    const wallMs = WALL_START_MS + this.now + wallSkewMs(member.config.id);
+    this.input(member, { type: "clock", wallMs });
     this.seedServer.join(member);
     return member;
   }
@@ -229,7 +234,12 @@ export class World {
     const known = former.core.members().find(({ id }) => id === former.config.id)?.generation ?? 0;
     const generation = store ? known + 1 : WALL_START_MS + Math.floor(this.now);
     const identity = { name, role, meta, node, slowOfferer, generation };
-    return this.add(newId ? { ...identity, generation: 1 } : { ...identity, id: former.config.id });
+    if (newId) return this.add({ ...identity, generation: 1 });
+    const member = this.add({ ...identity, id: former.config.id });
+    const entries = [...former.kept.values()];
+    for (const [key, entry] of former.kept) if (store) member.kept.set(key, entry);
+    if (store && entries.length > 0) this.input(member, { type: "restored", entries });
+    return member;
   }
 
   /** The process stands still, for `ms` if given: then it goes on by itself. What comes meanwhile waits. */
@@ -441,6 +451,9 @@ export class World {
         return;
       case "disconnect":
         return this.network.disconnect(member, effect.link);
+      case "keep":
+        member.kept.set(effect.key, effect.entry);
+        return;
       case "emit":
         if (this.#options.keepEvents) member.events.push(effect.event);
         for (const observer of this.#observers.onEvent) observer.onEvent(member, effect.event);
@@ -459,4 +472,10 @@ export class World {
   #fault(what: Fault, member: SimMember | undefined): void {
     for (const observer of this.#observers.onFault) observer.onFault(what, member);
   }
+}
+
+/** How wrong a member's wall clock is: most by up to a second, one in 16 by an hour. Ms. */
+function wallSkewMs(id: MemberId): number {
+  const [some, more] = [Number.parseInt(id.slice(0, 4), 16), Number.parseInt(id.slice(4, 5), 16)];
+  return (some / 65_536 - 0.5) * (more === 0 ? 7_200_000 : 2_000);
 }

@@ -68,12 +68,21 @@ const fingerprints = fc.record({
   membersLow: uint32,
   stateHigh: uint32,
   stateLow: uint32,
+  shared: uint32,
 });
 const payloadId = fc.record({ origin: id, generation: number, sequence: number });
 const stateEntry = fc.record({
   key: name,
   version: number,
   value: fc.option(bytes, { nil: undefined }),
+});
+const stamp = { ms: number, counter: number, writer: id };
+const sharedStamp = fc.record({ key: name, ...stamp });
+const sharedEntry = fc.record({
+  key: name,
+  ...stamp,
+  value: fc.option(bytes, { nil: undefined }),
+  lifeMs: number,
 });
 const memberDigestEntry = fc.record({
   id,
@@ -173,6 +182,20 @@ const messages = {
   prune: typed("prune", { origin: id }),
   baselines: typed("baselines", { ids: many(payloadId) }),
   credit: typed("credit", { total: number, whole: number }),
+  shared: typed("shared", { entries: many(sharedEntry) }),
+  sharedParts: typed("sharedParts", {
+    clockMs: number,
+    settled: fc.boolean(),
+    hashes: many(uint32),
+  }),
+  sharedDigest: typed("sharedDigest", {
+    count: number,
+    parts: many(number),
+    floor: fc.record(stamp),
+    stamps: many(sharedStamp),
+  }),
+  sharedWant: typed("sharedWant", { keys: many(name) }),
+  sharedRefused: typed("sharedRefused", { key: name, ...stamp, clockMs: number }),
 } as { [T in Message["type"]]: fc.Arbitrary<MessageOf<T>> };
 const types = Object.keys(messages) as Message["type"][];
 

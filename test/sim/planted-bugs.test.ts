@@ -13,6 +13,7 @@ import { MemberTable } from "../../src/core/membership/table.ts";
 import { Overlay } from "../../src/core/overlay/overlay.ts";
 import { DirectMessages } from "../../src/core/routing/direct.ts";
 import { Routes } from "../../src/core/routing/routes.ts";
+import { Registers } from "../../src/core/shared/register.ts";
 import { Replica } from "../../src/core/state/replica.ts";
 import {
   ORACLES,
@@ -302,6 +303,42 @@ const BUGS: readonly Planted[] = [
       ),
     run: { scenario: "broadcast", members: 20, options: { seconds: 15, perSecond: 30, bytes: 64 } },
     seenBy: "trees",
+  },
+  {
+    bug: "broadcast: what was said to those who come later never reaches them",
+    plant: () => plant(Broadcast.prototype, "onLasting", () => () => undefined),
+    run: CHAOS,
+    seenBy: "common",
+  },
+  {
+    bug: "shared: the write that comes last holds",
+    plant: () =>
+      plant(
+        Registers.prototype,
+        "isNews",
+        (original) =>
+          function (this: Registers, ...[entry]: unknown[]) {
+            const { key, ms } = entry as { key: string; ms: number };
+            const held = this.get(key);
+            return held === undefined ? original.call(this, entry) : held.ms !== ms;
+          } as never,
+      ),
+    run: CHAOS,
+    seenBy: "common",
+  },
+  {
+    bug: "shared: what has ended is kept, and told to newcomers",
+    plant: () =>
+      plant(
+        Registers.prototype,
+        "put",
+        (original) =>
+          function (this: Registers, ...[entry, now]: unknown[]) {
+            return original.call(this, { ...(entry as object), lifeMs: 0 }, now);
+          } as never,
+      ),
+    run: CHAOS,
+    seenBy: "common",
   },
   {
     bug: "state: a version is used twice",

@@ -24,7 +24,9 @@ import type { MemberId } from "../machine.ts";
 import type { MessageOf, PayloadId } from "../wire/messages.ts";
 import { Announcements } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
-import { type Gap, Inbox } from "./inbox.ts";
+import type { Gap } from "./inbox.ts";
+import { Late, type Words } from "./lasting.ts";
+import { newOrigin, type Origin } from "./origin.ts";
 
 /** What one `baselines` message lists. */
 const BASELINES_MAX = 4_096;
@@ -64,30 +66,13 @@ export interface BroadcastOut {
   /** Puts a payload on the way to some neighbours; those whose queue is full come back. */
   push(to: readonly MemberId[], payload: Payload, token: number | undefined): readonly MemberId[];
   tell(to: MemberId, message: MessageOf<"iHave"> | MessageOf<"graft"> | MessageOf<"prune">): void;
-  deliver(payload: Payload): void;
+  /** @param late it was said before we came, or while we were cut off, and is to be heard within so many ms */
+  deliver(payload: Pick<Payload, "id" | "name" | "value">, late?: number): void;
   gap(origin: MemberId, gap: Gap): void;
   /** When a large message last made progress towards us, ms. */
   bulkProgressAt(): number;
   /** Whether a neighbour is in the middle of sending something large. */
   bringsBulk(from: MemberId): boolean;
-}
-
-interface Origin {
-  inbox: Inbox;
-  /** Neighbours on this tree by experience: true eager, false lazy. Others go by `reaches`. */
-  readonly edges: Map<MemberId, boolean>;
-  /** When each was pruned by us, or asked for something, ms: what was on its way then needs no answer. */
-  readonly prunedAt: Map<MemberId, number>;
-  /** Who brings this origin's payloads along the tree. */
-  parent: MemberId | undefined;
-  /** How many others had to be asked for since the parent brought one. */
-  strays: number;
-  /** The flood that came last: what it was, by whom, and when, ms. */
-  flood: { readonly sequence: number; readonly from: MemberId; readonly at: number } | undefined;
-  /** How much later than its announcement a payload comes, of late, ms. */
-  lagMs: number;
-  /** When the last payload came, or was said, ms. */
-  activeAt: number;
 }
 
 export class Broadcast {
@@ -110,6 +95,12 @@ export class Broadcast {
   readonly #strangers = new BoundedMap<MemberId, { id: PayloadId; from: MemberId }>(STRANGERS_MAX);
   /** Origins whose last payload is to be announced once they are silent. */
   readonly #active = new Set<MemberId>();
+  /** What was heard late of origins whose payloads have not begun to come. */
+  readonly #late = new Late();
+  /** What was heard by another way before the tree brought it: no duplicate, and to be passed on. */
+  readonly #early = new Late();
+  /** A neighbour has told us where everybody's words stand. */
+  #isPlaced = false;
   #sequence = 0;
   #generation = 0;
   #floodedAt = 0;
@@ -143,6 +134,11 @@ export class Broadcast {
     return this.#spread(payload, tree, undefined, token, now);
   }
 
+  /** What was said last. */
+  get last(): PayloadId {
+    return { origin: this.#config.id, generation: this.#generation, sequence: this.#sequence };
+  }
+
   onPayload(from: MemberId, payload: Payload, now: number): void {
     const { id } = payload;
     if (id.origin === this.#config.id) return;
@@ -150,19 +146,46 @@ export class Broadcast {
     if (origin === undefined) return;
     this.stats.payloadsReceived++;
     this.#announcements.heardOf(from, [id]);
-    if (origin.inbox.has(id.sequence)) return this.#onDuplicate(from, payload, origin, now);
+    const isEarly = this.#early.take(id);
+    const isHere = origin.inbox.has(id.sequence);
+    if (isHere && !isEarly) return this.#onDuplicate(from, payload, origin, now);
     this.stats.hopsMax = Math.max(this.stats.hopsMax, payload.hop + 1);
     const isAnswer = origin.inbox.wasAsked(id.sequence, from);
     if (isAnswer && (this.#parentOf(origin) ?? from) !== from) origin.strays++;
     else this.#onTree(from, payload, origin, now);
-    this.#showGap(id.origin, origin.inbox.add(payload, now));
+    if (!isHere) this.#showGap(id.origin, origin.inbox.add(payload, now));
     const passedOn: Payload = { ...payload, hop: payload.hop + 1 };
     this.#keep(passedOn, now);
     this.#wake(id.origin, origin, now);
     this.#spread(passedOn, origin, from, undefined, now);
-    for (const one of origin.inbox.takeReady(now)) this.#out.deliver(one);
+    for (const one of origin.inbox.takeReady(now)) this.#deliver(one);
     if (origin.inbox.isFull) this.#deadlines.set(`missing:${id.origin}`, now);
     else this.#schedule(id.origin, origin, now);
+  }
+
+  /**
+   * Something that was said to those who come later too, by the way of what all share. Who is on the tree has heard it
+   * already, or takes it in its place.
+   * @param isHere its speaker lives, and in this very life
+   */
+  onLasting(id: PayloadId, words: Words, isHere: boolean, lifeMs: number, now: number): void {
+    if (id.origin === this.#config.id) return;
+    const known = this.#origins.get(id.origin);
+    const isCurrent = known?.inbox.generation === id.generation;
+    // Whose first words these are, for a member that was here before them, begins with them.
+    const begins = !isCurrent && isHere && this.#isPlaced;
+    const origin = begins ? this.#origin(id) : isCurrent ? known : undefined;
+    if (origin === undefined || origin.inbox.isPast(id.sequence)) {
+      // What begins later must not bring it again.
+      if (!isCurrent) this.#late.add(id);
+      return this.#out.deliver({ id, ...words }, lifeMs);
+    }
+    if (origin.inbox.has(id.sequence)) return;
+    const payload: Payload = { type: "payload", id, hop: 0, flood: false, ...words };
+    this.#early.add(id);
+    this.#showGap(id.origin, origin.inbox.add(payload, now));
+    for (const one of origin.inbox.takeReady(now)) this.#deliver(one);
+    this.#schedule(id.origin, origin, now);
   }
 
   onIHave(from: MemberId, ids: readonly PayloadId[], now: number): void {
@@ -217,7 +240,9 @@ export class Broadcast {
    * For a newcomer, where to begin with each origin. Later it is news of what may be missing: an origin that was
    * silent so far has begun meanwhile, and what it said is on its way here too.
    */
-  onBaselines(from: MemberId, ids: readonly PayloadId[], newcomer: boolean, now: number): void {
+  onBaselines(from: MemberId, ids: readonly PayloadId[], now: number): void {
+    const newcomer = !this.#isPlaced;
+    this.#isPlaced = true;
     for (const id of ids) {
       if (id.origin === this.#config.id) continue;
       const known = this.#origins.get(id.origin);
@@ -268,7 +293,7 @@ export class Broadcast {
       const gap = origin.inbox.skip(now, this.#out.bulkProgressAt());
       if (gap === undefined) break;
       this.#showGap(id, gap);
-      for (const payload of origin.inbox.takeReady(now)) this.#out.deliver(payload);
+      for (const payload of origin.inbox.takeReady(now)) this.#deliver(payload);
     }
     if (!this.#isOnItsWay(id, origin, now)) this.#askFor(id, origin, now);
     this.#schedule(id, origin, now);
@@ -425,6 +450,10 @@ export class Broadcast {
     this.#out.tell(from, { type: "prune", origin: id });
   }
 
+  #deliver(payload: Payload): void {
+    if (!this.#late.take(payload.id)) this.#out.deliver(payload);
+  }
+
   #showGap(origin: MemberId, gap: Gap | undefined): void {
     if (gap === undefined) return;
     this.stats.gaps += gap.to - gap.from + 1;
@@ -456,16 +485,7 @@ export class Broadcast {
   }
 
   #begin(origin: MemberId, generation: number, baseline: number): Origin {
-    const begun: Origin = {
-      inbox: new Inbox(this.#config, generation, baseline),
-      edges: new Map(),
-      prunedAt: new Map(),
-      parent: undefined,
-      strays: 0,
-      flood: undefined,
-      lagMs: 0,
-      activeAt: 0,
-    };
+    const begun = newOrigin(this.#config, generation, baseline);
     this.#origins.set(origin, begun);
     return begun;
   }

@@ -30,8 +30,13 @@ const ASKED_AGAIN = 2;
 /** How far ahead of what was delivered a sequence is followed. Source: design. */
 const WINDOW = 1_024;
 
+/** Gaps that are remembered, for what comes of them another way. */
+const GAPS_MAX = 32;
+
 export class Inbox {
   readonly generation: number;
+  /** Up to here nothing is ours to hear: it was said before we came. */
+  readonly baseline: number;
   readonly #config: Config;
   /** Everything up to here was delivered, or given up. */
   #delivered: number;
@@ -45,10 +50,12 @@ export class Inbox {
   #stuckSince = 0;
   /** The highest sequence that came. */
   latest = 0;
+  readonly #gaps: Gap[] = [];
 
   constructor(config: Config, generation: number, baseline: number) {
     this.#config = config;
     this.generation = generation;
+    this.baseline = baseline;
     this.#delivered = baseline;
     this.#known = baseline;
   }
@@ -64,6 +71,12 @@ export class Inbox {
 
   has(sequence: number): boolean {
     return sequence <= this.#delivered || this.#held.has(sequence);
+  }
+
+  /** Whether it was never delivered, and will not come by the tree: said before we came, or given up. */
+  isPast(sequence: number): boolean {
+    if (sequence <= this.baseline) return true;
+    return this.#gaps.some(({ from, to }) => sequence >= from && sequence <= to);
   }
 
   /** How long it has been missed without being asked for, ms. */
@@ -185,6 +198,9 @@ export class Inbox {
       this.#heldBytes -= value.length;
     }
     this.#delivered = to;
-    return { from, to };
+    const gap = { from, to };
+    this.#gaps.push(gap);
+    if (this.#gaps.length > GAPS_MAX) this.#gaps.shift();
+    return gap;
   }
 }

@@ -52,6 +52,22 @@ export class SetHash {
   }
 }
 
+/** Any text as an id of 16 digits, for sets whose items are no members. */
+export function hashOfText(text: string): string {
+  let a = 0x811c9dc5;
+  let b = 0x2545f491;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = mix(b ^ code, a);
+  }
+  return hex(a) + hex(b);
+}
+
+function hex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, "0");
+}
+
 /** The part of `count` in which the items of `id` are. */
 export function partOf(id: string, count: number): number {
   mixId(id);

@@ -42,6 +42,8 @@ export interface MembershipOut {
   fingerprints(): Fingerprints;
   /** The other end of a link knows other things of state than we do. */
   differs(peer: MemberId): void;
+  /** … of what all share. */
+  sharedDiffers(peer: MemberId): void;
   /** Our generation rose before anybody had heard of us. */
   reborn(generation: number): void;
   taken(): void;
@@ -285,6 +287,7 @@ export class Membership {
     if (theirs.stateHigh !== ours.stateHigh || theirs.stateLow !== ours.stateLow) {
       this.#out.differs(peer);
     }
+    if (theirs.shared !== ours.shared) this.#out.sharedDiffers(peer);
   }
 
   #takeRecord(record: MemberRecord, from: MemberId, now: number): void {

@@ -44,6 +44,11 @@ const STATE_KEYS_MAX = 131_072;
 export const DIGEST_MAX = 4_096;
 const IDS_MAX = 1_024;
 
+/** What all members share: a key with the letter of its kind before it, and its value. */
+const SHARED_KEY_BYTES_MAX = NAME_BYTES_MAX + 1;
+export const SHARED_VALUE_BYTES_MAX = 65_536;
+export const SHARED_ENTRIES_MAX = 64;
+
 const name = string(NAME_BYTES_MAX);
 
 /**
@@ -109,6 +114,7 @@ const fingerprints = struct({
   membersLow: uint32,
   stateHigh: uint32,
   stateLow: uint32,
+  shared: uint32,
 });
 export type Fingerprints = Infer<typeof fingerprints>;
 
@@ -134,6 +140,23 @@ export type StateEntry = Infer<typeof stateEntry>;
 
 const payloadId = struct({ origin: id, generation: varint, sequence: varint });
 export type PayloadId = Infer<typeof payloadId>;
+
+/** When somebody wrote something: a hybrid logical clock's stamp. */
+const stamp = { ms: varint, counter: varint, writer: id };
+
+/** A write to what all share. The latest for each key holds. */
+export const sharedEntry = struct({
+  key: string(SHARED_KEY_BYTES_MAX),
+  ...stamp,
+  /** Absent: deleted. */
+  value: optional(bytes(SHARED_VALUE_BYTES_MAX)),
+  /** What is left of its life, ms; 0: it has no end. */
+  lifeMs: varint,
+});
+export type SharedEntry = Infer<typeof sharedEntry>;
+
+const sharedStamp = struct({ key: string(SHARED_KEY_BYTES_MAX), ...stamp });
+export type SharedStamp = Infer<typeof sharedStamp>;
 
 const linkRequest = struct({
   attempt: varint,
@@ -275,6 +298,26 @@ const messages = {
   memberDelta: struct({ updates: list(update, UPDATES_MAX), more: boolean }),
   /** A hash for each part of the sender's owners. Answered by `stateDigest` of those that differ. */
   stateParts: struct({ hashes: list(uint32, PARTS_MAX) }),
+  /** Writes to what all share: news, passed on, or the answer to `sharedWant`. */
+  shared: struct({ entries: list(sharedEntry, SHARED_ENTRIES_MAX) }),
+  /**
+   * A hash for each part of what all share. Answered by `sharedDigest` of those that differ. `clockMs` is the sender's
+   * time of day; who is `settled` took it from others, or others from it.
+   */
+  sharedParts: struct({ clockMs: varint, settled: boolean, hashes: list(uint32, PARTS_MAX) }),
+  /**
+   * What the sender holds in some parts of `count`, or has just heard of (no parts). Answered by `shared` with what is
+   * newer here, and by `sharedWant` of what is newer there. Deletions up to `floor` were forgotten.
+   */
+  sharedDigest: struct({
+    count: varint,
+    parts: list(varint, PARTS_MAX),
+    floor: struct(stamp),
+    stamps: list(sharedStamp, DIGEST_MAX),
+  }),
+  sharedWant: struct({ keys: list(string(SHARED_KEY_BYTES_MAX), DIGEST_MAX) }),
+  /** This write of yours is too far ahead of my clock. Its writer stamps it anew, by this clock. */
+  sharedRefused: struct({ key: string(SHARED_KEY_BYTES_MAX), ...stamp, clockMs: varint }),
 } as const;
 
 export const message = union(messages);

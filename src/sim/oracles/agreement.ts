@@ -1,4 +1,4 @@
-/** Invariant 1: when all is quiet, all live members know the same of members and of state. */
+/** Invariant 1: when all is quiet, all live members know the same of members, of state, and of what all share. */
 
 import type { SimMember } from "../member.ts";
 import type { MakeOracle } from "./oracle.ts";
@@ -32,6 +32,7 @@ export function sameKnowledge(a: SimMember, b: SimMember): boolean {
     one.membersHigh === other.membersHigh &&
     one.membersLow === other.membersLow &&
     one.stateHigh === other.stateHigh &&
-    one.stateLow === other.stateLow
+    one.stateLow === other.stateLow &&
+    one.shared === other.shared
   );
 }

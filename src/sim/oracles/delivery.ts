@@ -28,6 +28,8 @@ interface Listener {
   life: number;
   /** The last of it that was heard, or given up as a gap. */
   sequence: number;
+  /** What was heard late, which comes by another way and once too: the life, and the sequence. */
+  readonly late: Set<string>;
 }
 
 export const delivery: MakeOracle = (world, report, weather) =>
@@ -69,7 +71,8 @@ class Delivery implements Oracle {
   }
 
   onEvent(member: SimMember, event: MeshEvent): void {
-    if (event.type === "heard" && !event.direct) this.#onHeard(member, event);
+    if (event.type === "heard" && event.late !== undefined) this.#onLate(member, event);
+    else if (event.type === "heard" && !event.direct) this.#onHeard(member, event);
     if (event.type === "gap") {
       const listener = this.#listener(member, event.from);
       listener.sequence = Math.max(listener.sequence, event.last);
@@ -105,6 +108,16 @@ class Delivery implements Oracle {
     );
   }
 
+  /** Counted with what comes by the tree. */
+  #onLate(member: SimMember, event: Extract<MeshEvent, { type: "heard" }>): void {
+    const content = contentOf(event.name, event.value);
+    for (const [life, speaker] of (this.#lives.get(event.from) ?? []).entries()) {
+      const said = this.#said.get(speaker)?.find((one) => one.content === content);
+      if (said === undefined) continue;
+      this.#listener(member, event.from).late.add(`${life} ${said.sequence}`);
+    }
+  }
+
   #onHeard(member: SimMember, event: Extract<MeshEvent, { type: "heard" }>): void {
     const listener = this.#listener(member, event.from);
     const content = contentOf(event.name, event.value);
@@ -116,7 +129,9 @@ class Delivery implements Oracle {
       const next = said.find((one) => one.sequence > after && one.content === content);
       if (next === undefined) continue;
       // A newcomer begins where its first neighbour stands; from there on nothing is left out silently.
-      if (after > 0 && next.sequence > after + 1) {
+      let reached = after;
+      while (listener.late.has(`${life} ${reached + 1}`)) reached++;
+      if (after > 0 && next.sequence > reached + 1) {
         this.#report(
           member,
           `heard ${next.sequence} of ${event.from} after ${after}, without a gap`,
@@ -134,7 +149,7 @@ class Delivery implements Oracle {
   #listener(member: SimMember, id: MemberId): Listener {
     const all = this.#heard.get(member) ?? new Map<MemberId, Listener>();
     this.#heard.set(member, all);
-    const listener = all.get(id) ?? { life: 0, sequence: 0 };
+    const listener = all.get(id) ?? { life: 0, sequence: 0, late: new Set() };
     all.set(id, listener);
     return listener;
   }

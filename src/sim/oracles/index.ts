@@ -3,6 +3,7 @@
 import { accusation } from "./accusation.ts";
 import { agreement } from "./agreement.ts";
 import { bounds } from "./bounds.ts";
+import { common } from "./common.ts";
 import { delivery } from "./delivery.ts";
 import { detection } from "./detection.ts";
 import { direct } from "./direct.ts";
@@ -16,6 +17,7 @@ export const ORACLES: readonly MakeOracle[] = [
   accusation,
   agreement,
   bounds,
+  common,
   delivery,
   detection,
   direct,

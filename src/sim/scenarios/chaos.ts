@@ -48,6 +48,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   talkAgain: (chaos, member) => chaos.talk(member),
   send: (chaos, member) => chaos.send(member),
   sendMore: (chaos, member) => chaos.send(member),
+  share: (chaos, member) => chaos.share(member),
+  shareMore: (chaos, member) => chaos.share(member),
+  sayToLast: (chaos, member) => chaos.say(member, 16, 5_000 + chaos.rng.float() * 40_000),
+  sayToLastMore: (chaos, member) => chaos.say(member, 16, 5_000 + chaos.rng.float() * 40_000),
   talkLarge: (chaos, member) => chaos.say(member, 20_000 + chaos.rng.below(60_000)),
 };
 
@@ -174,10 +178,17 @@ class Chaos {
     if (this.rng.below(3) === 0) this.world.command(member, { type: "delete", key });
   }
 
-  say(member: SimMember, bytes: number): void {
+  say(member: SimMember, bytes: number, forMs = 0): void {
     if (member.paused) return;
     const value = this.#value(bytes);
-    this.world.command(member, { type: "say", id: this.#said, name: "talk", value });
+    this.world.command(member, { type: "say", id: this.#said, name: "talk", value, forMs });
+  }
+
+  share(member: SimMember): void {
+    if (member.paused) return;
+    const key = `key-${this.rng.below(5)}`;
+    const value = this.rng.below(4) === 0 ? undefined : this.#value(8 + this.rng.below(3_000));
+    this.world.command(member, { type: "share", key, value });
   }
 
   send(member: SimMember): void {

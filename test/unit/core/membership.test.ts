@@ -12,7 +12,7 @@ const B = memberId(3);
 const C = memberId(4);
 const X = memberId(9);
 const config = configOf({}, { id: OWN });
-const SAME = { membersHigh: 1, membersLow: 2, stateHigh: 3, stateLow: 4 };
+const SAME = { membersHigh: 1, membersLow: 2, stateHigh: 3, stateLow: 4, shared: 0 };
 
 let membership: Membership;
 let deadlines: Deadlines;
@@ -40,6 +40,7 @@ beforeEach(() => {
     carry: (to, inner) => carried.push({ to, inner }),
     fingerprints: () => SAME,
     differs: (peer) => log.push(`${Number.parseInt(peer, 16)} knows other state`),
+    sharedDiffers: (peer) => log.push(`${Number.parseInt(peer, 16)} shares other things`),
     reborn: (generation) => log.push(`reborn at ${generation}`),
     taken: () => log.push("taken"),
   });

@@ -1,0 +1,36 @@
+/** One origin as a member hears it: what has come, and which links are on its tree. */
+
+import type { Config } from "../config.ts";
+import type { MemberId } from "../machine.ts";
+import { Inbox } from "./inbox.ts";
+
+export interface Origin {
+  inbox: Inbox;
+  /** Neighbours on this tree by experience: true eager, false lazy. Others go by `reaches`. */
+  readonly edges: Map<MemberId, boolean>;
+  /** When each was pruned by us, or asked for something, ms: what was on its way then needs no answer. */
+  readonly prunedAt: Map<MemberId, number>;
+  /** Who brings this origin's payloads along the tree. */
+  parent: MemberId | undefined;
+  /** How many others had to be asked for since the parent brought one. */
+  strays: number;
+  /** The flood that came last: what it was, by whom, and when, ms. */
+  flood: { readonly sequence: number; readonly from: MemberId; readonly at: number } | undefined;
+  /** How much later than its announcement a payload comes, of late, ms. */
+  lagMs: number;
+  /** When the last payload came, or was said, ms. */
+  activeAt: number;
+}
+
+export function newOrigin(config: Config, generation: number, baseline: number): Origin {
+  return {
+    inbox: new Inbox(config, generation, baseline),
+    edges: new Map(),
+    prunedAt: new Map(),
+    parent: undefined,
+    strays: 0,
+    flood: undefined,
+    lagMs: 0,
+    activeAt: 0,
+  };
+}
