@@ -182,9 +182,10 @@ describe.each(SEEDS)("seed %i", (seed) => {
       reachedIn();
     }
     world.run(15_000);
-    expect(reachedIn()).toBeLessThanOrEqual(600);
+    // Five of the slowest links.
+    expect(reachedIn()).toBeLessThanOrEqual(750);
     world.run(1_000);
-    expect(reachedIn()).toBeLessThanOrEqual(600);
+    expect(reachedIn()).toBeLessThanOrEqual(750);
   });
 });
 
