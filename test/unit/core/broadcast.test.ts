@@ -49,7 +49,7 @@ beforeEach(() => {
       const type = message.type === "graft" && message.once ? "ask" : message.type;
       log.push(`${type} ${what} to ${n(to)}`);
     },
-    deliver: ({ id }, late) => log.push(`deliver ${id.sequence}${late ? " late" : ""}`),
+    deliver: ({ id }) => log.push(`deliver ${id.sequence}`),
     gap: (_origin, { from, to }) => log.push(`gap ${from}-${to}`),
     bulkProgressAt: () => Number.NEGATIVE_INFINITY,
     bringsBulk: (from) => from === busy,
@@ -202,50 +202,6 @@ describe("hearing", () => {
     broadcast.onBaselines(B, [{ origin: O, generation: 1, sequence: 12 }], 0);
     pass(config.graftDelayMs);
     expect(taken()).toEqual(["graft 9/11 9/12 to 3"]);
-  });
-
-  describe("row 33: what was said to those who come later", () => {
-    const words = { name: "n", value: Uint8Array.of(1) };
-    const lasting = (sequence: number, isHere = true, generation = 1): void => {
-      broadcast.onLasting({ origin: O, generation, sequence }, words, isHere, 1_000, 0);
-    };
-
-    test("is late for a newcomer, and the tree does not bring it again", () => {
-      lasting(2);
-      broadcast.onBaselines(A, [], 0);
-      broadcast.onPayload(A, payload(1), 0);
-      broadcast.onPayload(A, payload(2), 0);
-      broadcast.onPayload(A, payload(3), 0);
-      const told = taken().filter((one) => one.startsWith("deliver"));
-      expect(told).toEqual(["deliver 2 late", "deliver 1", "deliver 3"]);
-    });
-
-    test("takes its turn among what comes by the tree, which still grows by it", () => {
-      broadcast.onBaselines(A, [], 0);
-      broadcast.onPayload(A, payload(1), 0);
-      taken();
-      lasting(3);
-      lasting(2);
-      broadcast.onPayload(B, payload(2), 0);
-      broadcast.onPayload(B, payload(3), 0);
-      broadcast.onPayload(A, payload(3), 0);
-      const told = taken();
-      expect(told.filter((one) => one.startsWith("deliver"))).toEqual(["deliver 2", "deliver 3"]);
-      expect(told.filter((one) => one.startsWith("prune"))).toEqual(["prune 9 to 2"]);
-    });
-
-    test("is heard late of a gap that was given up, and of a life that is over", () => {
-      broadcast.onBaselines(A, [], 0);
-      broadcast.onPayload(A, payload(1, { generation: 2 }), 0);
-      broadcast.onPayload(A, payload(4, { generation: 2 }), 0);
-      pass(config.gapMs);
-      taken();
-      lasting(2, true, 2);
-      lasting(4, true, 2);
-      lasting(7, false, 1);
-      const told = taken().filter((one) => one.startsWith("deliver"));
-      expect(told).toEqual(["deliver 2 late", "deliver 7 late"]);
-    });
   });
 
   test("what a new neighbour has heard and we have not is asked for", () => {
