@@ -26,7 +26,7 @@ import { Seeds, type SeedsOptions } from "./seeds.ts";
  */
 const STANDSTILL_MS_MIN = 2_000;
 
-export interface DriverOptions extends Omit<SeedsOptions, "id" | "input"> {
+export interface DriverOptions extends Omit<SeedsOptions, "id" | "input" | "isSuspended"> {
   readonly config: Config;
   readonly transport: Transport;
   readonly onEvent: (event: MeshEvent) => void;
@@ -74,6 +74,7 @@ export class Driver {
       ...options,
       id: options.config.id,
       input: (input) => this.input(input),
+      isSuspended: () => this.#suspended,
     });
     this.input({ type: "clock", wallMs: Date.now() });
   }

@@ -23,6 +23,8 @@ export interface SeedsOptions {
   readonly WebSocket: WebSocketConstructor;
   readonly backoff?: Partial<Backoff> | undefined;
   readonly input: (input: Input) => void;
+  /** The host has said that it stands still. */
+  readonly isSuspended: () => boolean;
   /** A seed's state changed. */
   readonly onSeed: (seed: Seed) => void;
 }
@@ -177,11 +179,12 @@ export class Seeds {
   /** Other tabs of this browser, if there are any: nobody gave them as a seed, so nothing is told of them. */
   addTabs(cluster: string, Channel: ChannelConstructor): void {
     const seed = ++this.#lastId;
-    const { id, input } = this.#options;
+    const { id, input, isSuspended } = this.#options;
     import("./tabs.ts")
       .then(({ Tabs }) => {
         if (this.#closed) return;
-        const tabs = new Tabs({ cluster, id, seed, island: this.#island, Channel, input });
+        const island = this.#island;
+        const tabs = new Tabs({ cluster, id, seed, island, Channel, input, isSuspended });
         this.#introducers.set(seed, tabs);
       })
       // A page that may not talk to others has none to meet.

@@ -34,6 +34,8 @@ export interface TabsOptions {
   readonly island: MemberId;
   readonly Channel: ChannelConstructor;
   readonly input: (input: Input) => void;
+  /** Chromium hands messages to a frozen page too: that one is asleep and must not hear them. */
+  readonly isSuspended: () => boolean;
   /** Default `setTimeout`. */
   readonly setTimer?: SetTimer;
 }
@@ -89,8 +91,8 @@ export class Tabs {
   }
 
   #hear(word: Word | undefined): void {
-    const { id, seed, input } = this.#options;
-    if (word === undefined || word.from === id) return;
+    const { id, seed, input, isSuspended } = this.#options;
+    if (word === undefined || word.from === id || isSuspended()) return;
     const { from } = word;
     if ("packet" in word) {
       if (word.to === id) input({ type: "seedPacket", seed, from, bytes: word.packet });

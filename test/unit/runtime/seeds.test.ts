@@ -37,6 +37,7 @@ function setting(makeClient?: MakeClient): Setting {
     id: ID,
     WebSocket: SilentSocket as unknown as WebSocketConstructor,
     input: (input) => inputs.push(input),
+    isSuspended: () => false,
     onSeed: (seed) => onSeed(seed),
     makeClient,
   });

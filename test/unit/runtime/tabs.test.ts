@@ -66,10 +66,12 @@ class Origin {
       return () => void this.#timers.delete(timer);
     };
     const { Channel } = this;
-    const tabs = new Tabs({ cluster, id, island, seed: 7, Channel, input, setTimer });
+    const host = { isSuspended: false };
+    const isSuspended = (): boolean => host.isSuspended;
+    const tabs = new Tabs({ cluster, id, island, seed: 7, Channel, input, isSuspended, setTimer });
     const introduced = (): string[] =>
       inputs.flatMap((one) => (one.type === "seedUp" ? one.introduced : []));
-    return { tabs, inputs, introduced };
+    return { tabs, host, inputs, introduced };
   }
 }
 
@@ -125,6 +127,18 @@ test("islands that differ are introduced again and again, and no tab speaks twic
   const before = origin.said.length;
   for (let i = 0; i < 100; i++) b.tabs.island(i % 2 === 0 ? C : A);
   expect(origin.said.length - before).toBeLessThanOrEqual(2);
+});
+
+test("a tab whose page is frozen hears and says nothing, whatever reaches it", () => {
+  const origin = new Origin();
+  const [a, b] = [origin.tab(A), origin.tab(B)];
+  origin.pass(2_000);
+  a.host.isSuspended = true;
+  const [heard, said] = [a.inputs.length, origin.said.length];
+  b.tabs.send(A, new Uint8Array(1));
+  b.tabs.island(C);
+  expect(a.inputs.length).toBe(heard);
+  expect(origin.said.length, "the other's two").toBe(said + 2);
 });
 
 test("clusters are apart", () => {
