@@ -47,6 +47,8 @@ export class SimMember {
 
   /** False once it has crashed. */
   alive = true;
+  /** When that was, virtual ms. */
+  goneAt = Number.POSITIVE_INFINITY;
   /** Its process is there and does nothing: stalled, frozen, asleep. */
   paused = false;
   /** Its machine is: nothing reaches it or leaves it. */

@@ -104,12 +104,14 @@ export class Network {
     end.busyUntil = Math.max(now, end.busyUntil) + busyMs;
     if (lane === "datagram") return this.#sendDatagram(end, bytes);
     this.#reportLeaving(end, bytes.length);
-    let at = end.busyUntil + end.latencyMs + this.#jitterMs();
-    if (this.options.reliableLoss > 0) at += this.#retransmissionsMs(end, bytes.length);
+    let leavesAt = end.busyUntil;
+    if (this.options.reliableLoss > 0) leavesAt += this.#retransmissionsMs(end, bytes.length);
     end.sentAt = now;
+    let at = leavesAt + end.latencyMs + this.#jitterMs();
     if (lane === "reliable") at = end.arrivesAt = Math.max(end.arrivesAt, at);
     end.lastAt = Math.max(end.lastAt, at);
-    this.#queue.add(at, new Arrival(this, end.other, lane, bytes, !member.mute));
+    if (member.mute) leavesAt = Number.POSITIVE_INFINITY;
+    this.#queue.add(at, new Arrival(this, end.other, lane, bytes, leavesAt));
   }
 
   /** One end closes the link; the other notices once the news has come, behind what was sent before. */
@@ -130,9 +132,10 @@ export class Network {
     this.#out.input(end.owner, { type: "linkDown", link: end.id, reason });
   }
 
-  /** A frame has come to an end of a link. */
-  arrive(end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean): void {
+  /** A frame has come to an end of a link, if its sender was still there when it left. */
+  arrive(end: LinkEnd, lane: Lane, bytes: Uint8Array, leftAt: number): void {
     if (end.owner.links.get(end.id) !== end) return;
+    const left = leftAt <= this.#queue.now && leftAt <= end.to.goneAt;
     const waits = lane !== "datagram" && end.stalled.length > 0;
     if (left && !waits && this.#arrives(end.to, end.owner)) {
       this.#out.input(end.owner, { type: "packet", link: end.id, lane, bytes });
@@ -170,7 +173,7 @@ export class Network {
     for (let i = 0; i < copies; i++) {
       let at = end.busyUntil + end.latencyMs + this.#jitterMs();
       if (reorder > 0 && this.#rng.float() < reorder) at += this.#rng.float() * reorderMs;
-      this.#queue.add(at, new Arrival(this, end.other, "datagram", bytes, true));
+      this.#queue.add(at, new Arrival(this, end.other, "datagram", bytes, end.busyUntil));
     }
   }
 
@@ -265,20 +268,20 @@ class Arrival extends Happening {
   readonly #end: LinkEnd;
   readonly #lane: Lane;
   readonly #bytes: Uint8Array;
-  /** Whether it has left its sender. */
-  readonly #left: boolean;
+  /** When it has left its sender at last. */
+  readonly #leftAt: number;
 
-  constructor(network: Network, end: LinkEnd, lane: Lane, bytes: Uint8Array, left: boolean) {
+  constructor(network: Network, end: LinkEnd, lane: Lane, bytes: Uint8Array, leftAt: number) {
     super();
     this.#network = network;
     this.#end = end;
     this.#lane = lane;
     this.#bytes = bytes;
-    this.#left = left;
+    this.#leftAt = leftAt;
   }
 
   happen(): void {
-    this.#network.arrive(this.#end, this.#lane, this.#bytes, this.#left);
+    this.#network.arrive(this.#end, this.#lane, this.#bytes, this.#leftAt);
   }
 }
 

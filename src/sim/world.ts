@@ -465,6 +465,7 @@ export class World {
 
   #gone(member: SimMember, how: "crash" | "stop"): void {
     member.alive = false;
+    member.goneAt = this.now;
     this.seedServer.remove(member);
     this.#fault(how, member);
   }
