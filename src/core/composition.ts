@@ -359,7 +359,8 @@ export class Composition {
       },
       notFound: (peer) => this.emit({ type: "notFound", peer }),
       rejected: (reason) => this.#onRejected(reason, reason !== "malformed"),
-      island: () => table.island(),
+      island: () => this.membership.failures.reach.island(this.now),
+      cut: () => this.membership.failures.reach.cut(this.now),
     });
   }
 

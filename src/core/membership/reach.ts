@@ -18,6 +18,8 @@ export interface Reachable {
   readonly own: MemberRecord;
   readonly liveCount: number;
   get(id: MemberId): Member | undefined;
+  /** The lowest live id of all. */
+  island(): MemberId;
   others(): Iterable<Member>;
 }
 
@@ -41,6 +43,25 @@ export class Reach {
 
   get anyCut(): boolean {
     return this.#cut.size > 0;
+  }
+
+  /** Live members that we are not connected with. */
+  cut(now: number): ReadonlySet<MemberId> {
+    const cut = new Set<MemberId>();
+    for (const id of this.#cut.keys()) if (this.isCut(id, now)) cut.add(id);
+    return cut;
+  }
+
+  /** The lowest live id among those that we are connected with: it names the island that we are on. */
+  island(now: number): MemberId {
+    const lowest = this.#table.island();
+    if (!this.isCut(lowest, now)) return lowest;
+    let island = this.#table.own.id;
+    for (const member of this.#table.others()) {
+      const { id } = member.record;
+      if (id < island && isLive(member) && !this.isCut(id, now)) island = id;
+    }
+    return island;
   }
 
   isCut(id: MemberId, now: number): boolean {

@@ -38,8 +38,10 @@ export interface LinkingOut {
   notFound(peer: MemberId): void;
   /** A packet through a seed was refused. */
   rejected(reason: RejectReason): void;
-  /** The lowest live id we know: seeds merge islands by it. */
+  /** The lowest live id that we reach: seeds merge islands by it. */
   island(): MemberId;
+  /** Live members that we do not reach. */
+  cut(): ReadonlySet<MemberId>;
 }
 
 /** How often the island is looked at, ms: a seed gives it 10 s to settle. */
@@ -75,6 +77,7 @@ export class Linking {
     this.#overlay = new Overlay(config, deadlines, rng.fork("overlay"), table, this.#attempts, {
       linked: (peer) => out.linked(peer),
       neighbours: () => out.neighbours(),
+      cut: () => out.cut(),
       fresh: (now) => this.#fresh(now),
       mayLink: (record) => out.mayLink(record),
       walk: (request, now) => this.#walks.begin(request, now),

@@ -7,7 +7,8 @@
  * - Without any link members are asked through seeds, and so they are when half of the links fell silent or went at
  *   once (a mass crash, or we stood still ourselves): then the mesh may be in pieces, and what is alive is found
  *   everywhere, before anybody is given up. More are asked than are needed, and the first that answer are dialled.
- * - A seed's introductions that nobody here knows are bridges to another island, asked one at a time.
+ * - A seed's introductions that nobody here knows are bridges to another island, asked one at a time, and so are live
+ *   members that no way leads to: those who stood still together kept the links among themselves and lost all others.
  */
 
 import type { Config } from "../config.ts";
@@ -45,6 +46,8 @@ const ANSWER_MS = 400;
 export interface OverlayOut {
   linked(peer: MemberId): boolean;
   neighbours(): readonly MemberId[];
+  /** Live members that we do not reach. */
+  cut(): ReadonlySet<MemberId>;
   /** Neighbours that have shown life lately. */
   fresh(now: number): readonly MemberId[];
   /** Whom the schema allows a link with. */
@@ -86,7 +89,7 @@ export class Overlay {
   #overCapAt = Number.POSITIVE_INFINITY;
   /** Traffic wants a link, and there is no room for it. */
   #makeRoom = false;
-  /** Whom traffic wants a link with, the last one. */
+  /** Whom traffic wants a link with, or who is out of reach: the last one. */
   #demanded: MemberId | undefined;
 
   constructor(
@@ -221,30 +224,34 @@ export class Overlay {
     const missing = Math.max(1, this.#view.target - this.#sound);
     const atOnce = isNew ? FIRST_DIALS : 2 * Math.min(missing, this.#config.attemptsMax);
     let asks = (isDesperate ? atOnce : 1) - this.#attempts.count;
+    const cut = this.#out.cut();
     for (const [seed, introduced] of this.introductions.seeds()) {
       for (const peer of introduced) {
-        const isKnown = !isDesperate && this.#table.isLive(peer);
+        const isKnown = !isDesperate && this.#table.isLive(peer) && !cut.has(peer);
         if (isKnown || this.#out.linked(peer)) introduced.delete(peer);
       }
-      const recalls = isDesperate && asks > 0 && this.introductions.knowsAll(seed);
-      const known = recalls ? this.#recall(asks, now) : [];
+      const among = isDesperate ? undefined : cut;
+      const recalls = asks > 0 && among?.size !== 0 && this.introductions.knowsAll(seed);
+      const known = recalls ? this.#recall(asks, among, now) : [];
       for (const peer of [...introduced, ...known]) {
         if (asks <= 0) return;
         if (this.#attempts.has(peer) || this.#attempts.pauses.until(peer) > now) continue;
         if (!this.introductions.mayAsk(now)) return;
         asks--;
+        if (cut.has(peer)) this.#demanded = peer;
         this.#attempts.ask(peer, seed, generation, this.#sound, now);
       }
     }
   }
 
   /** Members known from before, who may be at the seed too. Without any link, who is down for us may not be. */
-  #recall(count: number, now: number): MemberId[] {
+  #recall(count: number, among: ReadonlySet<MemberId> | undefined, now: number): MemberId[] {
     const known: MemberId[] = [];
     for (const member of this.#table.others()) {
       const { record, state } = member;
       const isCandidate = this.#sound === 0 ? state !== "left" : isLive(member);
-      if (isCandidate && this.#mayAsk(record, now)) known.push(record.id);
+      if (!isCandidate || among?.has(record.id) === false) continue;
+      if (this.#mayAsk(record, now)) known.push(record.id);
     }
     return this.#rng.sample(known, count);
   }
