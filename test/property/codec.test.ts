@@ -61,6 +61,7 @@ const opinion = fc.record({
     "unreachable" as const,
   ),
   agoMs: number,
+  heardAgoMs: number,
   sequence: number,
 });
 const fingerprints = fc.record({

@@ -7,7 +7,7 @@
  * starts probes every `reprobeMs`; any later frame from there ends them, unless frames are all that comes: who
  * hears nothing still sends. The observer reports its neighbour after enough misses for the loss that it measures on
  * that link (`missesToGiveUp`), and never before `giveUpMinMs` of silence, nor while φ is below `PHI_MIN`. It gives
- * the link itself up one period later: most that are reported wrongly have answered by then.
+ * the link itself up when all could have decided: most that are reported wrongly have answered by then.
  *
  * φ is the suspicion level of the accrual detector (Hayashibara et al. 2004) for exponentially distributed gaps
  * between proofs of life, as Cassandra has it: with the paper's normal distribution it would need a logarithm.
@@ -146,6 +146,12 @@ export class Detector {
     return this.#probes.get(peer);
   }
 
+  /** The last sign of life of `peer`. */
+  lifeAt(peer: MemberId): number | undefined {
+    const probe = this.#probes.get(peer);
+    return probe && this.#lifeAt(probe);
+  }
+
   /** How unlikely the silence of `peer` is: 1 for one chance in 10, 2 for one in 100. */
   phi(peer: MemberId, now: number): number {
     const probe = this.#probes.get(peer);
@@ -232,9 +238,13 @@ export class Detector {
     const excessMs = now - this.#lifeAt(probe) - this.#silenceMs(probe, terms);
     const enough = probe.misses >= missesToGiveUp(probe.lossShare, terms.reports);
     if (terms.void || excessMs < 0 || !enough) return "ping";
-    if (probe.reported) return excessMs < this.#config.probePeriodMs ? "ping" : "giveUp";
-    probe.reported = true;
-    return "report";
+    if (!probe.reported) {
+      probe.reported = true;
+      return "report";
+    }
+    const { downMinMs, probePeriodMs } = this.#config;
+    const ripeMs = now - probe.unansweredAt - downMinMs;
+    return Math.min(excessMs, ripeMs) < probePeriodMs ? "ping" : "giveUp";
   }
 
   /** How long `peer` has been silent, ms; undefined when that is too short to say anything. */

@@ -13,7 +13,7 @@ import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import type { Inner, Opinion } from "../wire/messages.ts";
 import { Audits } from "./audit.ts";
-import type { Detector, LinkHealth } from "./detector.ts";
+import type { Detector } from "./detector.ts";
 import { LocalHealth } from "./local-health.ts";
 import { Reach } from "./reach.ts";
 import { type Standing, Suspicions } from "./suspicion.ts";
@@ -41,9 +41,15 @@ const FLAP_MS = 60_000;
 const FLAPPING_MAX = 1_024;
 
 /** What is to be said of a member that stays silent. */
-interface Accusation {
+interface Accusation extends Times {
   readonly kind: "report" | "asleep";
+}
+
+interface Times {
+  /** Since when it has not answered. */
   readonly since: number;
+  /** Its last sign of life. */
+  readonly heardAt: number;
 }
 
 export interface FailuresOut {
@@ -59,13 +65,13 @@ export interface FailuresOut {
 
 export class Failures {
   readonly health: LocalHealth;
+  readonly reach: Reach;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #table: MemberTable;
   readonly #detector: Detector;
   readonly #out: FailuresOut;
   readonly #suspicions: Suspicions;
-  readonly #reach: Reach;
   readonly #audits: Audits;
   /** Neighbours whose link broke without a word, and what is to be said of them if they stay silent. */
   readonly #lost = new Map<MemberId, Accusation>();
@@ -99,7 +105,7 @@ export class Failures {
     this.#out = out;
     this.health = new LocalHealth(config.probePeriodMs);
     this.#suspicions = new Suspicions(config, table);
-    this.#reach = new Reach(
+    this.reach = new Reach(
       table,
       () => out.neighbours(),
       (target, observer) => this.#suspicions.isReported(target, observer),
@@ -133,8 +139,7 @@ export class Failures {
 
   /** The link with `peer` broke without a word. It may come back, or be heard of. */
   onLost(peer: MemberId, now: number): void {
-    const health = this.#detector.health(peer);
-    const accusation = accusationOf(health, now);
+    const accusation = this.#accusationOf(peer, now);
     this.#lost.set(peer, accusation);
     const silentMs = this.#config.giveUpMinMs * this.stretch(peer, now);
     this.#deadlines.set(`lost:${peer}`, Math.max(now, accusation.since + silentMs));
@@ -147,7 +152,7 @@ export class Failures {
 
   /** The link with `peer` has been silent for too long. */
   onSilent(peer: MemberId, now: number): void {
-    this.#accuse(peer, accusationOf(this.#detector.health(peer), now), now);
+    this.#accuse(peer, this.#accusationOf(peer, now), now);
   }
 
   /** Others miss `peer`: so do we, if it has been silent for a while. */
@@ -198,7 +203,7 @@ export class Failures {
   }
 
   onSuspicionDeadline(target: MemberId, now: number): void {
-    if (this.#suspicions.isUndecided(target)) this.#reach.find(now);
+    if (this.#suspicions.isUndecided(target)) this.reach.find(now);
     this.#judge(target, now);
   }
 
@@ -215,14 +220,15 @@ export class Failures {
   onUnobservedDeadline(now: number): void {
     const pauseMs = Math.max(UNOBSERVED_MS, UNOBSERVED_EACH_MS * this.#table.liveCount);
     this.#deadlines.set("unobserved", now + pauseMs);
-    if (this.#out.neighbours().length === 0 || this.health.isBack(now)) return;
-    const isQuiet = this.#unobserved.size === 0 && !this.#reach.anyCut;
+    if (this.#out.neighbours().length === 0) return;
+    if (this.health.isBack(now)) return this.reach.find(now);
+    const isQuiet = this.#unobserved.size === 0 && !this.reach.anyCut;
     if (isQuiet && this.#lookedAt === this.#table.revision) return;
     this.#lookedAt = this.#table.revision;
     if (this.#downs >= UNREACHED_DOWNS || now - this.#reachedAt >= UNREACHED_MS) {
       this.#downs = 0;
       this.#reachedAt = now;
-      this.#reach.find(now);
+      this.reach.find(now);
     }
     const unobserved = new Set<MemberId>();
     for (const member of this.#table.others()) {
@@ -269,7 +275,7 @@ export class Failures {
     const { id, neighbours } = member.record;
     if (!isLive(member) || this.#suspicions.has(id)) return true;
     if (this.#detector.health(id) !== undefined) return true;
-    if (this.#reach.isCut(id, now)) return false;
+    if (this.reach.isCut(id, now)) return false;
     // Both must say so: who has dropped its link with a dead member still stands in that one's last word.
     return neighbours.some((neighbour) => {
       const observer = this.#table.get(neighbour);
@@ -280,8 +286,7 @@ export class Failures {
   #accuse(peer: MemberId, accusation: Accusation, now: number): void {
     if (this.#table.own.state === "asleep") return;
     if (this.#suspicions.has(peer) && !this.#suspicions.wantsReport(peer, this.#config.id)) return;
-    const { kind, since } = accusation;
-    if (!this.health.doubts(now)) return this.#say(peer, kind, now, since);
+    if (!this.health.doubts(now)) return this.#say(peer, accusation.kind, now, accusation);
     this.#withheld.set(peer, accusation);
     this.#deadlines.ensure("doubt", now + DOUBT_MS);
   }
@@ -294,11 +299,16 @@ export class Failures {
     }
     const withheld = [...this.#withheld];
     this.#withheld.clear();
-    for (const [peer, { kind, since }] of withheld) this.#say(peer, kind, now, since);
+    for (const [peer, accusation] of withheld) this.#say(peer, accusation.kind, now, accusation);
   }
 
   /** What we know of a member ourselves, told to all. */
-  #say(target: MemberId, kind: Opinion["kind"], now: number, since = now): void {
+  #say(
+    target: MemberId,
+    kind: Opinion["kind"],
+    now: number,
+    { since, heardAt }: Times = { since: now, heardAt: now },
+  ): void {
     const member = this.#table.get(target);
     if (member === undefined || !isLive(member)) return;
     const { generation, incarnation } = member.record;
@@ -310,6 +320,7 @@ export class Failures {
       incarnation,
       kind,
       agoMs: Math.max(0, Math.round(now - since)),
+      heardAgoMs: Math.max(0, Math.round(now - heardAt)),
       sequence: ++this.#sequence,
     };
     this.onOpinion(opinion, undefined, now);
@@ -350,7 +361,7 @@ export class Failures {
 
   #standing(target: MemberId, now: number): Standing {
     return {
-      isCut: (observer) => !this.health.isBack(now) && this.#reach.isCut(observer, now),
+      isCut: (observer) => !this.health.isBack(now) && this.reach.isCut(observer, now),
       alone: this.#out.neighbours().length === 0,
       others: () => this.#others(target),
     };
@@ -362,14 +373,16 @@ export class Failures {
     }
   }
 
+  #accusationOf(peer: MemberId, now: number): Accusation {
+    const health = this.#detector.health(peer);
+    const kind = health?.mayFreeze === true ? "asleep" : "report";
+    const heardAt = this.#detector.lifeAt(peer) ?? now;
+    return { kind, since: health?.unansweredAt ?? now, heardAt };
+  }
+
   #flap(id: MemberId, now: number): void {
     const { count, at } = this.#flaps.get(id) ?? { count: 0, at: now };
     const left = Math.max(0, count - (now - at) / FLAP_MS);
     this.#flaps.set(id, { count: Math.min(FLAPS_MAX, left + 1), at: now });
   }
-}
-
-function accusationOf(health: LinkHealth | undefined, now: number): Accusation {
-  const kind = health?.mayFreeze === true ? "asleep" : "report";
-  return { kind, since: health?.unansweredAt ?? now };
 }

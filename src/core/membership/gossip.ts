@@ -11,6 +11,7 @@ import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import type { Message, MessageOf, Update } from "../wire/messages.ts";
+import { aged } from "./suspicion.ts";
 
 /** Updates in one message of news: about a frame. */
 const NEWS_MAX = 64;
@@ -27,7 +28,9 @@ export interface GossipOut {
 }
 
 interface News {
-  readonly update: Update;
+  update: Update;
+  /** Since when it waits, ms. */
+  at: number | undefined;
   /** Neighbours that sent it themselves. */
   readonly had: MemberId[];
 }
@@ -49,7 +52,8 @@ export class Gossip {
 
   /** Something new, from a neighbour or of our own: everybody hears it. */
   tell(update: Update, from: MemberId | undefined): void {
-    this.#news.set(subjectOf(update), { update, had: from === undefined ? [] : [from] });
+    const had = from === undefined ? [] : [from];
+    this.#news.set(subjectOf(update), { update, at: undefined, had });
   }
 
   /** A neighbour sent what was no news: it need not hear it again. */
@@ -63,13 +67,21 @@ export class Gossip {
     if (this.#news.size === 0) return;
     const { floodDelayMs } = this.#config;
     const mayGoAt = this.#evenAt - BURST * floodDelayMs;
-    if (now < mayGoAt) return this.#deadlines.ensure("gossip", mayGoAt);
+    if (now < mayGoAt) {
+      for (const news of this.#news.values()) news.at ??= now;
+      return this.#deadlines.ensure("gossip", mayGoAt);
+    }
     this.#evenAt = Math.max(now, this.#evenAt) + floodDelayMs;
-    this.flushNow();
+    this.flushNow(now);
   }
 
-  flushNow(): void {
+  flushNow(now: number): void {
     const all = [...this.#news.values()];
+    for (const news of all) {
+      const { update, at = now } = news;
+      if (update.type === "opinion" && at < now)
+        news.update = { type: "opinion", ...aged(update, Math.round(now - at)) };
+    }
     this.#news = new Map();
     // One message for all who have none of it, so that it is encoded once.
     const whole = messagesOf(

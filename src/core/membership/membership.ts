@@ -19,6 +19,7 @@ import { Failures } from "./failures.ts";
 import { Gossip, messagesOf } from "./gossip.ts";
 import { Repair } from "./repair.ts";
 import { Rumours } from "./rumours.ts";
+import { aged } from "./suspicion.ts";
 import { type Change, type Member, MemberTable } from "./table.ts";
 
 /** How many times longer than in a small mesh changes of the own neighbours wait. Guess, unmeasured. */
@@ -207,7 +208,7 @@ export class Membership {
     }
     this.describe({ neighbours }, now);
     // Before anything else of this step: who is asked next must know the way back.
-    this.gossip.flushNow();
+    this.gossip.flushNow(now);
   }
 
   onReapDeadline(now: number): void {
@@ -219,7 +220,7 @@ export class Membership {
   sleep(now: number): void {
     this.table.sleep(now);
     this.#spreadOwn();
-    this.gossip.flushNow();
+    this.gossip.flushNow(now);
   }
 
   /** The host stood still for `gapMs`: what was outstanding says nothing. */
@@ -250,7 +251,7 @@ export class Membership {
   leave(now: number): void {
     this.table.leave(now);
     this.#spreadOwn();
-    this.gossip.flushNow();
+    this.gossip.flushNow(now);
   }
 
   /** Moved with every proof of life: looking in vain would cost more than all else that idle members do. */
@@ -324,7 +325,7 @@ export class Membership {
   /** What is told ages on its way. */
   #aged(opinion: Opinion, from: MemberId): Opinion {
     const wayMs = Math.round((this.detector.health(from)?.rttMs ?? 0) / 2);
-    return { ...opinion, agoMs: opinion.agoMs + wayMs };
+    return aged(opinion, wayMs);
   }
 
   #takeOwn(news: MemberRecord | Claim, now: number): void {

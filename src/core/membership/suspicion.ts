@@ -7,7 +7,7 @@
  * are the observers that X had announced when the suspicion began, without those that are themselves suspect,
  * asleep or gone, that have no link with X (`abstain`), or that we are not connected with. Reports say how long X
  * has not answered, so all together know well when it stopped: it is not down before two of them have waited for
- * `downMinMs`, and what is left of that is its grace. A stall of 3 s is no failure. When nobody is left in O, or the suspicion stays undecided for `suspicionMaxMs`, X is audited over a route: two auditors that do not
+ * `downMinMs` (those left out that missed answers while others still heard it), and what is left of that is its grace. A stall of 3 s is no failure. When nobody is left in O, or the suspicion stays undecided for `suspicionMaxMs`, X is audited over a route: two auditors that do not
  * reach it decide. What nobody can decide ends in down after half as long again.
  * X itself hears the reports too and refutes them by a higher incarnation.
  */
@@ -29,7 +29,8 @@ const LOOK_MS = 1_000;
 /** Observers that must agree on how long a member has not answered. */
 const AGREE_MIN = 2;
 
-/** What is added to that when there are no more, in periods: each may have lost its first probes to chance. */
+/** What is added to that when so few report, in periods: they may have lost their first probes to chance. */
+const FEW = 3;
 const FEW_PERIODS = 1;
 
 /** Auditors that must agree. */
@@ -54,6 +55,17 @@ interface Suspicion {
   /** Frozen at the start: an observer that drops its link still counts. */
   readonly observers: readonly MemberId[];
   readonly opinions: Map<MemberId, Held>;
+}
+
+/** What the observers say, those that count. */
+interface Count {
+  readonly observers: number;
+  readonly reports: number;
+  readonly asleep: boolean;
+  /** Since when each has had no answer. */
+  readonly since: number[];
+  /** When one of them had the last sign of life. */
+  readonly heardAt: number;
 }
 
 /** "audit": nobody else can decide now. "cleared" closes the suspicion. */
@@ -102,7 +114,7 @@ export class Suspicions {
   opinions(now: number): Opinion[] {
     return [...this.#byTarget.values()].flatMap(({ opinions }) =>
       [...opinions.values()].map(({ opinion, at }) => {
-        return { ...opinion, agoMs: opinion.agoMs + Math.round(now - at) };
+        return aged(opinion, Math.round(now - at));
       }),
     );
   }
@@ -169,10 +181,12 @@ export class Suspicions {
   judge(target: MemberId, now: number, standing: Standing): Verdict {
     const suspicion = this.#byTarget.get(target);
     if (suspicion === undefined) return "none";
-    const { observers, reports, asleep, since } = this.#count(suspicion, standing);
-    const agreed = since.sort((a, b) => a - b)[Math.min(reports, AGREE_MIN) - 1] ?? now;
+    const { observers, reports, asleep, since, heardAt } = this.#count(suspicion, standing);
+    // Who began to miss answers before another heard of the member has lost them by chance.
+    const waits = since.filter((at) => at >= heardAt).sort((a, b) => a - b);
+    const agreed = waits[Math.min(waits.length, AGREE_MIN) - 1] ?? now;
     const { downMinMs, probePeriodMs } = this.#config;
-    suspicion.ripeAt = agreed + downMinMs + (reports > AGREE_MIN ? 0 : FEW_PERIODS * probePeriodMs);
+    suspicion.ripeAt = agreed + downMinMs + (reports > FEW ? 0 : FEW_PERIODS * probePeriodMs);
     const { vouched, unreachable } = this.#hear(suspicion, now);
     const verdict = verdictOf(observers, reports, vouched, this.#config.downShare);
     suspicion.quorate = verdict === "down";
@@ -241,12 +255,10 @@ export class Suspicions {
     return linked;
   }
 
-  #count(
-    { observers, opinions }: Suspicion,
-    { isCut }: Standing,
-  ): { observers: number; reports: number; asleep: boolean; since: number[] } {
+  #count({ observers, opinions }: Suspicion, { isCut }: Standing): Count {
     const since: number[] = [];
-    const count = { observers: 0, reports: 0, asleep: false, since };
+    const heardAt = Number.NEGATIVE_INFINITY;
+    const count = { observers: 0, reports: 0, asleep: false, since, heardAt };
     for (const observer of observers) {
       if (!this.#isAlive(observer)) continue;
       const held = opinions.get(observer);
@@ -258,6 +270,7 @@ export class Suspicions {
       if (held === undefined || (kind !== "report" && kind !== "asleep")) continue;
       count.reports++;
       since.push(held.at - held.opinion.agoMs);
+      count.heardAt = Math.max(count.heardAt, held.at - held.opinion.heardAgoMs);
     }
     return count;
   }
@@ -298,6 +311,12 @@ export class Suspicions {
     const linksMax = this.#config.fullMeshMax + this.#config.linksTarget + this.#config.linksSlack;
     return suspicion.opinions.size < suspicion.observers.length + linksMax;
   }
+}
+
+/** The same word, `ms` later. */
+export function aged(opinion: Opinion, ms: number): Opinion {
+  const { agoMs, heardAgoMs } = opinion;
+  return { ...opinion, agoMs: agoMs + ms, heardAgoMs: heardAgoMs + ms };
 }
 
 /** How many auditors must agree: fewer when there are no more. */

@@ -98,8 +98,9 @@ const opinion = struct({
   generation: varint,
   incarnation: varint,
   kind: oneOf(["report", "asleep", "vouch", "abstain", "unreachable"]),
-  /** How long it has not answered the observer, ms. */
+  /** How long it has not answered the observer, and how old its last sign of life there is, ms. */
   agoMs: varint,
+  heardAgoMs: varint,
   /** Counts the observer's opinions of the target, so that a later one replaces an earlier one. */
   sequence: varint,
 });

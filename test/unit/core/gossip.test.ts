@@ -87,11 +87,11 @@ test("who has sent the same meanwhile does not hear it; who has sent something o
   const version = crowd();
   gossip.tell(news(version), A);
   gossip.had(news(version), B);
-  gossip.flushNow();
+  gossip.flushNow(60_000);
   expect([versions(A), versions(B)]).toEqual([[], []]);
   gossip.tell(news(version + 2), A);
   gossip.had(news(version + 1), B);
-  gossip.flushNow();
+  gossip.flushNow(60_000);
   expect([versions(A), versions(B)]).toEqual([[], [version + 2]]);
 });
 
@@ -100,7 +100,7 @@ test("what different observers say of one member is different news", () => {
     gossip.tell({ type: "opinion", ...opinionOf("report", observer, X) }, undefined);
   }
   gossip.tell(news(1), undefined);
-  gossip.flushNow();
+  gossip.flushNow(60_000);
   expect(sent.map(({ message }) => message.type === "members" && message.updates.length)).toEqual([
     3, 3,
   ]);
@@ -108,7 +108,7 @@ test("what different observers say of one member is different news", () => {
 
 test("all who have none of it get one and the same message", () => {
   gossip.tell(news(1), undefined);
-  gossip.flushNow();
+  gossip.flushNow(60_000);
   expect(sent).toHaveLength(2);
   expect(sent[0]?.message).toBe(sent[1]?.message);
 });
@@ -121,7 +121,7 @@ test("an older claim or opinion in the same words is not the same news", () => {
     gossip.tell(claim, undefined);
     gossip.tell(opinion, undefined);
     for (const one of said) gossip.had(one, B);
-    gossip.flushNow();
+    gossip.flushNow(60_000);
     const to = sent.find((one) => one.to === B)?.message;
     return to?.type === "members" ? to.updates.length : 0;
   };

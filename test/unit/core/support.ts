@@ -68,6 +68,7 @@ export function opinionOf(
     incarnation: 0,
     kind,
     agoMs: 60_000,
+    heardAgoMs: 60_000,
     sequence: 1,
     ...change,
   };

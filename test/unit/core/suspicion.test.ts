@@ -194,8 +194,8 @@ describe("suspicions", () => {
     suspicions.add(report(O[0]), 0);
     suspicions.add(vouch(O[1] as MemberId), 0);
     expect(suspicions.opinions(500)).toEqual([
-      report(O[0], { agoMs: 60_500 }),
-      vouch(O[1] as MemberId, { agoMs: 60_500 }),
+      report(O[0], { agoMs: 60_500, heardAgoMs: 60_500 }),
+      vouch(O[1] as MemberId, { agoMs: 60_500, heardAgoMs: 60_500 }),
     ]);
     suspicions.close(X);
     expect(suspicions.opinions(500)).toEqual([]);
@@ -203,20 +203,34 @@ describe("suspicions", () => {
     expect(suspicions.endsAt(X)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("it is not down before two observers have waited for its answer for 3.5 s", () => {
-    for (const [i, id] of O.slice(0, 3).entries()) {
+  test("it is not down before two observers have waited for its answer for 3.6 s", () => {
+    put(X, { record: recordOf(X, { neighbours: O.slice(0, 4) }) });
+    for (const [i, id] of O.slice(0, 4).entries()) {
       suspicions.add(report(id, { agoMs: 3_000 - 1_000 * i }), 0);
     }
-    expect(judge(1_499)).toBe("suspect");
-    expect(suspicions.nextLook(X, 1_499)).toBe(1_500);
-    expect(judge(1_500)).toBe("down");
+    const ripeAt = config.downMinMs - 2_000;
+    expect(judge(ripeAt - 1)).toBe("suspect");
+    expect(suspicions.nextLook(X, ripeAt - 1)).toBe(ripeAt);
+    expect(judge(ripeAt)).toBe("down");
   });
 
-  test("… and less than three observers a little longer", () => {
+  test("who began to miss answers before another heard of it does not count in that", () => {
+    put(X, { record: recordOf(X, { neighbours: O.slice(0, 4) }) });
+    const waits = [3_000, 2_900, 1_000, 500];
+    for (const [i, agoMs] of waits.entries()) {
+      suspicions.add(report(O[i] as MemberId, { agoMs, heardAgoMs: i === 3 ? 1_200 : 4_000 }), 0);
+    }
+    const ripeAt = config.downMinMs - 500;
+    expect(judge(ripeAt - 1)).toBe("suspect");
+    expect(judge(ripeAt)).toBe("down");
+  });
+
+  test("… and less than four observers a little longer", () => {
     put(X, { record: recordOf(X, { neighbours: O.slice(0, 1) }) });
     suspicions.add(report(O[0], { agoMs: 3_000 }), 0);
-    expect(judge(1_499)).toBe("suspect");
-    expect(judge(1_500)).toBe("down");
+    const ripeAt = config.downMinMs + config.probePeriodMs - 3_000;
+    expect(judge(ripeAt - 1)).toBe("suspect");
+    expect(judge(ripeAt)).toBe("down");
   });
 
   test("silence after it said that it may be frozen is sleep", () => {
