@@ -16,7 +16,14 @@ export const BULK: Types = new Set<Message["type"]>([
 ]);
 
 /** What may overtake and be overtaken, and so waits for nothing that was lost before it. */
-const UNORDERED: Types = new Set<Message["type"]>(["payload", "iHave", "graft", "prune", "credit"]);
+const UNORDERED: Types = new Set<Message["type"]>([
+  "stateDelta",
+  "payload",
+  "iHave",
+  "graft",
+  "prune",
+  "credit",
+]);
 
 export function laneOf({ type }: Message): Lane {
   return UNORDERED.has(type) ? "unordered" : "reliable";

@@ -442,7 +442,7 @@ export class LinkTable {
   #make(link: Link): Outgoing | undefined {
     const encoded = link.peer === undefined ? undefined : this.#out.nextBulk(link.peer);
     if (encoded === undefined) return undefined;
-    return new Outgoing(encoded, "reliable");
+    return new Outgoing(encoded, "unordered");
   }
 
   #hasRoom(link: Link): boolean {

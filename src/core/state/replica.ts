@@ -1,9 +1,9 @@
 /**
  * What is held of one owner's state: its keys by version, and how far it is complete.
  *
- * `maxVersion` m means (scuttlebutt, section 3): of every write up to m the latest for its key is here, or a later
- * one. Entries beyond m came early (`loose`); the owner is served to nobody while there are any, for they may have
- * replaced what lies before them.
+ * `maxVersion` m means (scuttlebutt, section 3): the latest write of a key, if it is one up to m, is here. The same
+ * holds of the parts beyond m that came early (`#ahead`): they are told to others as they are, hole and all, so that
+ * what was lost on one link holds up nobody beyond it.
  *
  * Forgotten tombstones: up to `floor` deletions may be unknown here. Who is behind the floor of the replica that
  * serves it is told which versions still hold; what it has beside them is in doubt, and goes once it has reached
@@ -12,6 +12,7 @@
 
 import { encodeUtf8 } from "../lib/utf8.ts";
 import { type MessageOf, STATE_ENTRIES_MAX, type StateEntry } from "../wire/messages.ts";
+import { type Range, Ranges } from "./ranges.ts";
 
 export type StateDelta = MessageOf<"stateDelta">;
 export type StatePart = Omit<StateDelta, "type" | "owner" | "generation">;
@@ -44,6 +45,7 @@ export class Replica {
   #tailFrom = 0;
   #tombstones = 0;
   #loose = 0;
+  readonly #ahead = new Ranges();
   #bytes = 0;
   /** Keys that may be gone, with the versions held, and when that is certain. */
   readonly #doubts = new Map<string, number>();
@@ -54,9 +56,24 @@ export class Replica {
     this.live = live;
   }
 
-  /** Whether it can be passed on: nothing in it has replaced what another still waits for, or is in doubt. */
+  /** Nothing in it came early, or is in doubt. */
   get isWhole(): boolean {
     return this.#loose === 0 && this.#doubts.size === 0;
+  }
+
+  /** The highest version that is known of. */
+  get last(): number {
+    return Math.max(this.maxVersion, this.#ahead.last);
+  }
+
+  /** What is next for somebody who holds everything up to `at`, and `sent` beyond; nothing while there are doubts. */
+  nextFor(at: number, sent: Ranges): Range | undefined {
+    if (this.#doubts.size > 0) return undefined;
+    for (const [from, to] of [[0, this.maxVersion], ...this.#ahead] as const) {
+      const next = sent.gap(Math.max(from, at), to);
+      if (next !== undefined) return next;
+    }
+    return undefined;
   }
 
   /** Keys that have a value. */
@@ -93,12 +110,15 @@ export class Replica {
     const held = this.maxVersion;
     if (part.to <= held) return false;
     const contiguous = part.from <= held;
+    if (!contiguous && this.#ahead.covers(part.from, part.to)) return false;
     if (contiguous) {
       // What is held and would have been named is in doubt, before the part's own entries are put.
-      if (part.floor > held || this.#loose > 0) this.#doubt(part);
-      if (part.floor > held) this.#floor = Math.max(this.#floor, part.floor);
-      this.#advance(part.to);
-    }
+      if (part.floor > held) {
+        this.#doubt(part);
+        this.#floor = Math.max(this.#floor, part.floor);
+      }
+      this.#advance(this.#ahead.follow(part.to));
+    } else if (part.floor <= held) this.#ahead.add(part.from, part.to);
     let fresh = contiguous;
     for (const entry of part.entries) {
       const known = this.#entries.get(entry.key);
@@ -116,17 +136,18 @@ export class Replica {
   }
 
   /**
-   * The next part for somebody who holds everything up to `from`.
+   * What is here of a range that `nextFor` gave, or as much of it as one delta takes.
    * @param told the floor when it was last told what holds: no tombstone was forgotten since if it is the same
    */
-  partFrom(from: number, told: number): StatePart {
+  partOf([from, upTo]: Range, told: number): StatePart {
     const isBehind = from > 0 && from < this.#floor && told !== this.#floor;
     const kept = isBehind ? this.#keptUpTo(from) : undefined;
     const entries: StateEntry[] = [];
     let bytes = 0;
-    let to = this.maxVersion;
+    let to = upTo;
     for (const entry of from >= this.#tailFrom ? this.#tail : this.#inOrder()) {
       if (entry.version <= from || this.#entries.get(entry.key) !== entry) continue;
+      if (entry.version > upTo) break;
       bytes += sizeOf(entry);
       if (entries.length > 0 && (bytes > DELTA_BYTES || entries.length >= STATE_ENTRIES_MAX)) {
         to = entries[entries.length - 1]?.version as number;
@@ -134,7 +155,7 @@ export class Replica {
       }
       entries.push(entry);
     }
-    return { from, to, last: this.maxVersion, floor: this.#floor, kept, entries };
+    return { from, to, last: this.last, floor: this.#floor, kept, entries };
   }
 
   /** Everything it says lies within what it names: anything else is nobody's honest delta. */

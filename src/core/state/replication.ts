@@ -165,12 +165,12 @@ export class Replication {
       const beyond = this.#out.neighbours().filter((peer) => peer !== from && peer !== owner);
       const left = isSmall(delta) ? this.#flood(delta, this.#beyond(owner, beyond)) : beyond;
       if (version > held) this.#announce(owner, version, left, now);
-      this.#fetching.onProgress(owner, from, delta.to < delta.last, now);
+      this.#fetching.onProgress(owner, from, version < delta.last, now);
       this.#serving.advanced(owner);
     } else if (!isSmall(delta) && this.#fetching.isNeedless(owner, from)) {
       this.#ask(from, [{ owner, generation, maxVersion: ENOUGH }]);
     }
-    if (endsSession(delta)) this.#fetching.onEnd(owner, from);
+    if (endsSession(delta) && version >= delta.last) this.#fetching.onEnd(owner, from);
   }
 
   /**

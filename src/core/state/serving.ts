@@ -9,6 +9,7 @@
 
 import type { MemberId } from "../machine.ts";
 import type { StateDigestEntry } from "../wire/messages.ts";
+import { type Range, Ranges } from "./ranges.ts";
 import { isSmall, type StateDelta } from "./replica.ts";
 import type { StateStore } from "./store.ts";
 
@@ -22,8 +23,9 @@ const LOOKED_AT_MAX = 64;
 const IDLE_MS = 10_000;
 
 interface Session {
-  /** The neighbour holds everything up to here, or it is on its way. */
+  /** The neighbour holds everything up to here, and these parts beyond, or it is on its way. */
   at: number;
+  readonly sent: Ranges;
   /** The floor of what it was told last: below it, what it has may be gone. */
   told: number;
   /** Since when there is more for it, ms. */
@@ -69,7 +71,7 @@ export class Serving {
       sessions.delete(owner);
       waiting.delete(owner);
       if (!isOwn && at > this.#store.versionOf(owner, generation)) continue;
-      sessions.set(owner, { at, told: 0, waitsSince: now, usedAt: now });
+      sessions.set(owner, { at, sent: new Ranges(), told: 0, waitsSince: now, usedAt: now });
       waiting.add(owner);
     }
     this.#out.wake(peer);
@@ -81,7 +83,7 @@ export class Serving {
     for (const { owner, generation, maxVersion } of entries) {
       const session = this.#neighbours.get(peer)?.sessions.get(owner);
       if (session === undefined || !this.#store.isOf(owner, generation)) continue;
-      session.at = Math.max(session.at, maxVersion);
+      session.at = session.sent.follow(Math.max(session.at, maxVersion));
     }
   }
 
@@ -90,7 +92,7 @@ export class Serving {
     const now = this.#out.now();
     for (const [peer, { sessions, waiting }] of this.#neighbours) {
       const session = sessions.get(owner);
-      if (session === undefined || !this.#store.serves(owner, session.at)) continue;
+      if (session === undefined || this.#nextFor(owner, session) === undefined) continue;
       if (!waiting.has(owner)) session.waitsSince = now;
       waiting.add(owner);
       this.#out.wake(peer);
@@ -109,14 +111,17 @@ export class Serving {
   /** A delta has gone to `peer` by itself. */
   passed(peer: MemberId, { owner, from, to }: StateDelta): void {
     const session = this.#neighbours.get(peer)?.sessions.get(owner);
-    if (session !== undefined && session.at >= from) session.at = Math.max(session.at, to);
+    if (session !== undefined) pass(session, from, to);
   }
 
   /** Our generation is another: everything is to be told again. */
   restart(): void {
     for (const { sessions } of this.#neighbours.values()) {
       const session = sessions.get(this.#own);
-      if (session !== undefined) session.at = 0;
+      if (session !== undefined) {
+        session.sent.follow(Number.MAX_SAFE_INTEGER);
+        session.at = 0;
+      }
     }
     this.advanced(this.#own);
   }
@@ -127,15 +132,16 @@ export class Serving {
     const { sessions, waiting } = this.#neighbour(peer);
     const chosen = this.#deepest(sessions, waiting, now);
     if (chosen === undefined) return undefined;
-    const [owner, session] = chosen;
-    const delta = this.#store.deltaFrom(owner, session.at, session.told);
-    session.at = delta.to;
+    const [owner, session, range] = chosen;
+    const delta = this.#store.deltaOf(owner, range, session.told);
+    pass(session, delta.from, delta.to);
     session.told = delta.floor;
     session.usedAt = now;
     session.waitsSince = now;
     waiting.delete(owner);
-    if (delta.to < delta.last) waiting.add(owner);
-    else if (owner !== this.#own && endsSession(delta)) sessions.delete(owner);
+    const isWhole = session.at >= delta.last;
+    if (this.#nextFor(owner, session) !== undefined) waiting.add(owner);
+    else if (owner !== this.#own && isWhole && endsSession(delta)) sessions.delete(owner);
     return delta;
   }
 
@@ -143,25 +149,30 @@ export class Serving {
     sessions: Map<MemberId, Session>,
     waiting: Set<MemberId>,
     now: number,
-  ): [MemberId, Session] | undefined {
-    let chosen: [MemberId, Session] | undefined;
+  ): [MemberId, Session, Range] | undefined {
+    let chosen: [MemberId, Session, Range] | undefined;
     let most = 0;
     let count = 0;
     for (const owner of waiting) {
       const session = sessions.get(owner);
-      if (session === undefined || !this.#store.serves(owner, session.at)) {
+      const range = session && this.#nextFor(owner, session);
+      if (session === undefined || range === undefined) {
         waiting.delete(owner);
         continue;
       }
-      const depth = this.#store.versionOf(owner) - session.at;
+      const depth = range[1] - session.at;
       if (depth > most) {
         most = depth;
-        chosen = [owner, session];
+        chosen = [owner, session, range];
       }
-      if (now - session.waitsSince > WAIT_MS_MAX) return [owner, session];
+      if (now - session.waitsSince > WAIT_MS_MAX) return [owner, session, range];
       if (++count >= LOOKED_AT_MAX) break;
     }
     return chosen;
+  }
+
+  #nextFor(owner: MemberId, { at, sent }: Session): Range | undefined {
+    return this.#store.nextFor(owner, at, sent);
   }
 
   removeNeighbour(peer: MemberId): void {
@@ -179,6 +190,12 @@ export class Serving {
     this.#neighbours.set(peer, neighbour);
     return neighbour;
   }
+}
+
+/** (from, to] is on its way. Where too many parts are apart it counts as everything: digests tell what is missing. */
+function pass(session: Session, from: number, to: number): void {
+  if (session.at < from && session.sent.add(from, to)) return;
+  session.at = session.sent.follow(Math.max(session.at, to));
 }
 
 /** After the last delta that floods anyway, or that was all there is of an owner, both ends take no more for granted. */

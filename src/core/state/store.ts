@@ -8,6 +8,7 @@ import type { Config } from "../config.ts";
 import { partOf, SetHash } from "../lib/hash.ts";
 import type { MemberId } from "../machine.ts";
 import type { StateDigestEntry } from "../wire/messages.ts";
+import type { Range, Ranges } from "./ranges.ts";
 import { Replica, type StateDelta, type StatePart } from "./replica.ts";
 
 const ALL: ReadonlySet<number> = new Set([0]);
@@ -137,16 +138,16 @@ export class StateStore {
     return owners.flatMap((owner) => this.entryOf(owner) ?? []);
   }
 
-  /** Whether there is anything to serve of `owner` beyond `from`. */
-  serves(owner: MemberId, from: number): boolean {
+  /** What there is to serve of `owner` beyond `at`, but for what was `sent`. */
+  nextFor(owner: MemberId, at: number, sent: Ranges): Range | undefined {
     const replica = this.#replicas.get(owner);
-    return replica?.live === true && replica.isWhole && replica.maxVersion > from;
+    return replica?.live === true ? replica.nextFor(at, sent) : undefined;
   }
 
-  /** The next delta for who holds everything up to `from`; only where `serves`. */
-  deltaFrom(owner: MemberId, from: number, told: number): StateDelta {
+  /** The delta for a range that `nextFor` gave. */
+  deltaOf(owner: MemberId, range: Range, told: number): StateDelta {
     const replica = this.#replicas.get(owner) as Replica;
-    return this.#delta(owner, replica, replica.partFrom(from, told));
+    return this.#delta(owner, replica, replica.partOf(range, told));
   }
 
   #delta(owner: MemberId, { generation }: Replica, part: StatePart): StateDelta {

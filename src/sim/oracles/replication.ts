@@ -1,6 +1,6 @@
 /**
  * Invariants 7 and 8: what members see of a key never goes back, no deleted key returns, and a replica that says it
- * is complete up to m holds, of every key, the latest write up to m or a later one (scuttlebutt's invariant). What
+ * is complete up to m holds the latest write of every key whose latest it is up to m (scuttlebutt's invariant). What
  * was written is learned from the owner's own store.
  */
 
@@ -123,7 +123,7 @@ class ReplicationOracle implements Oracle {
     return undefined;
   }
 
-  #checkReplica(member: SimMember, owner: SimMember, { writes }: Owner): void {
+  #checkReplica(member: SimMember, owner: SimMember, { writes, byKey }: Owner): void {
     const replica = this.#replicaOf(member, owner.config.id);
     const generation = owner.core.layers.membership.table.own.generation;
     if (replica === undefined || replica.generation !== generation) return;
@@ -144,6 +144,8 @@ class ReplicationOracle implements Oracle {
       );
     }
     for (const { key, version, content } of latestUpTo(writes, replica.maxVersion, from)) {
+      // What was written again is told with its later version.
+      if ((byKey.get(key)?.at(-1)?.version ?? 0) > version) continue;
       const held = replica.get(key);
       if ((held?.version ?? 0) >= version) continue;
       if (content === undefined && (held?.value === undefined || !replica.isWhole)) continue;

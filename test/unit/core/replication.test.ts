@@ -285,13 +285,14 @@ describe("who asked", () => {
     expect(bench.taken()).toContain("stateDigest 9@6 to 3");
   });
 
-  test("is told nothing of a hole, before it is closed", () => {
+  test("is told what lies around a hole, and what closes it when it has come", () => {
     bench.want(B, O, 0);
-    bench.hear(A, { to: 5, size: 1 });
-    expect(bench.served(B)).toEqual([]);
+    bench.hear(A, { to: 5 });
+    expect(bench.served(B)).toEqual(["9 (0, 3]", "9 (4, 5]"]);
     bench.hear(A, { to: 4 });
-    bench.hear(A, { to: 5, size: 1 });
-    expect(bench.served(B)).toEqual(["9 (0, 5]"]);
+    expect(bench.served(B)).toEqual(["9 (3, 4]"]);
+    bench.hear(A, { to: 6 });
+    expect(bench.served(B)).toEqual(["9 (5, 6]"]);
   });
 
   test("has the longest backlog served first, but for what waits for long", () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PARAMETERS } from "../../../src/core/config.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
+import { Ranges } from "../../../src/core/state/ranges.ts";
 import type { StateDelta } from "../../../src/core/state/replica.ts";
 import { StateStore } from "../../../src/core/state/store.ts";
 import { frameCodec } from "../../../src/core/wire/codec.ts";
@@ -93,18 +94,22 @@ describe("deltas", () => {
     expect(b.apply(second)).toBeUndefined();
     expect(b.digest()).toEqual([]);
     expect(b.apply(first)).toEqual([{ owner: A, key: "k", value: value(1) }]);
-    expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
-    expect(b.apply(second)).toEqual([]);
+    expect(b.digest()).toMatchObject([{ maxVersion: 2 }]);
     expect(fingerprint(b)).toEqual(fingerprint(a));
   });
 
-  test("who has a hole does not answer for that owner, and does again when it is closed", () => {
+  test("who has a hole answers for what lies around it, and for all when it is closed", () => {
     b.apply(written(a.write("k", value(1))));
     a.write("l", value(2));
     b.apply(written(a.write("m", value(3))));
     expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
-    expect(deltasFor(b, NOBODY)).toEqual([]);
+    expect(deltasFor(b, NOBODY)).toMatchObject([{ from: 0, to: 1, last: 3 }]);
+    const sent = new Ranges();
+    expect(b.nextFor(A, 1, sent)).toEqual([2, 3]);
+    sent.add(2, 3);
+    expect(b.nextFor(A, 1, sent)).toBeUndefined();
     for (const delta of deltasFor(a, b)) b.apply(delta);
+    expect(b.nextFor(A, 1, sent)).toEqual([1, 2]);
     expect(deltasFor(b, NOBODY)).toEqual(deltasFor(a, NOBODY));
   });
 
@@ -113,7 +118,7 @@ describe("deltas", () => {
     const gone = written(a.write("k", undefined));
     expect(b.apply(gone)).toEqual([]);
     expect(b.apply(old)).toEqual([]);
-    expect(b.digest()).toMatchObject([{ maxVersion: 1 }]);
+    expect(b.digest()).toMatchObject([{ maxVersion: 2 }]);
   });
 
   test("our own state is not taken from others", () => {

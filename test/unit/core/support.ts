@@ -7,6 +7,7 @@ import {
   parseConfig,
 } from "../../../src/core/config.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
+import { Ranges } from "../../../src/core/state/ranges.ts";
 import type { StateDelta } from "../../../src/core/state/replica.ts";
 import type { StateStore } from "../../../src/core/state/store.ts";
 import type { MemberRecord, Opinion } from "../../../src/core/wire/messages.ts";
@@ -84,8 +85,10 @@ export function deltasFor(from: StateStore, to: StateStore): StateDelta[] {
     }
     let at = to.versionOf(owner, generation);
     let told = 0;
-    while (at < maxVersion && from.serves(owner, at)) {
-      const delta = from.deltaFrom(owner, at, told);
+    for (;;) {
+      const range = at < maxVersion ? from.nextFor(owner, at, new Ranges()) : undefined;
+      if (range === undefined) break;
+      const delta = from.deltaOf(owner, range, told);
       deltas.push(delta);
       at = delta.to;
       told = delta.floor;
