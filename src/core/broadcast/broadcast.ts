@@ -24,7 +24,7 @@ import type { MemberId } from "../machine.ts";
 import type { MessageOf, PayloadId } from "../wire/messages.ts";
 import { Announcements } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
-import type { Gap } from "./inbox.ts";
+import { type Gap, Inbox, WINDOW } from "./inbox.ts";
 import { Late, type Words } from "./lasting.ts";
 import { newOrigin, type Origin } from "./origin.ts";
 
@@ -143,7 +143,7 @@ export class Broadcast {
     const { id } = payload;
     if (id.origin === this.#config.id) return;
     const origin = this.#origin(id);
-    if (origin === undefined) return;
+    if (origin === undefined || !this.#isCredible(from, id, origin, now)) return;
     this.stats.payloadsReceived++;
     this.#announcements.heardOf(from, [id]);
     const isEarly = this.#early.take(id);
@@ -193,6 +193,7 @@ export class Broadcast {
     for (const id of ids) {
       const origin = id.origin === this.#config.id ? undefined : this.#origin(id);
       if (origin === undefined || origin.inbox.has(id.sequence)) continue;
+      if (!this.#isCredible(from, id, origin, now)) continue;
       this.#showGap(id.origin, origin.inbox.announce(id.sequence, now, from));
       this.#schedule(id.origin, origin, now);
     }
@@ -267,6 +268,7 @@ export class Broadcast {
       origin.edges.delete(peer);
       origin.prunedAt.delete(peer);
       origin.inbox.removeHolder(peer);
+      origin.jumps.removeNeighbour(peer);
     }
   }
 
@@ -476,12 +478,30 @@ export class Broadcast {
     return this.#origins.get(this.#config.id) ?? this.#begin(this.#config.id, 0, 0);
   }
 
+  /** Whether the origin may be where `from` says it is. Who has one neighbour only has nobody else to ask. */
+  #isCredible(from: MemberId, id: PayloadId, origin: Origin, now: number): boolean {
+    const { inbox, jumps } = origin;
+    if (id.sequence <= inbox.delivered + WINDOW) {
+      jumps.inReach(from);
+      return true;
+    }
+    const isSure = from === id.origin || this.#out.neighbours().length < 2;
+    if (!isSure && !jumps.isCredible(from, id.sequence, now)) return false;
+    // Nothing was heard of it so far: what it said before is not lost to us.
+    if (inbox.isNew) origin.inbox = new Inbox(this.#config, id.generation, id.sequence - 1);
+    return true;
+  }
+
   /** The origin of a payload; undefined when it is of a former life. */
   #origin(id: PayloadId): Origin | undefined {
     const known = this.#origins.get(id.origin);
     if (known !== undefined && known.inbox.generation === id.generation) return known;
     if (known !== undefined && known.inbox.generation > id.generation) return undefined;
-    return this.#begin(id.origin, id.generation, id.sequence <= FRESH_MAX ? 0 : id.sequence - 1);
+    return this.#begin(
+      id.origin,
+      id.generation,
+      id.sequence <= FRESH_MAX || id.sequence > WINDOW ? 0 : id.sequence - 1,
+    );
   }
 
   #begin(origin: MemberId, generation: number, baseline: number): Origin {

@@ -28,7 +28,7 @@ interface Missed {
 const ASKED_AGAIN = 2;
 
 /** How far ahead of what was delivered a sequence is followed. Source: design. */
-const WINDOW = 1_024;
+export const WINDOW = 1_024;
 
 /** Gaps that are remembered, for what comes of them another way. */
 const GAPS_MAX = 32;
@@ -58,6 +58,11 @@ export class Inbox {
     this.baseline = baseline;
     this.#delivered = baseline;
     this.#known = baseline;
+  }
+
+  /** Nothing was heard of this origin yet. */
+  get isNew(): boolean {
+    return this.#known === 0 && this.latest === 0;
   }
 
   get delivered(): number {

@@ -3,9 +3,11 @@
 import type { Config } from "../config.ts";
 import type { MemberId } from "../machine.ts";
 import { Inbox } from "./inbox.ts";
+import { Jumps } from "./jumps.ts";
 
 export interface Origin {
   inbox: Inbox;
+  readonly jumps: Jumps;
   /** Neighbours on this tree by experience: true eager, false lazy. Others go by `reaches`. */
   readonly edges: Map<MemberId, boolean>;
   /** When each was pruned by us, or asked for something, ms: what was on its way then needs no answer. */
@@ -25,6 +27,7 @@ export interface Origin {
 export function newOrigin(config: Config, generation: number, baseline: number): Origin {
   return {
     inbox: new Inbox(config, generation, baseline),
+    jumps: new Jumps(),
     edges: new Map(),
     prunedAt: new Map(),
     parent: undefined,
