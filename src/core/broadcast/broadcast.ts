@@ -24,9 +24,9 @@ import type { MemberId } from "../machine.ts";
 import type { MessageOf, PayloadId } from "../wire/messages.ts";
 import { Announcements } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
-import { type Gap, Inbox, WINDOW } from "./inbox.ts";
+import { type Gap, WINDOW } from "./inbox.ts";
 import { Late, type Words } from "./lasting.ts";
-import { newOrigin, type Origin } from "./origin.ts";
+import { isCredible, newOrigin, type Origin, STRAYS_MAX } from "./origin.ts";
 
 /** What one `baselines` message lists. */
 const BASELINES_MAX = 4_096;
@@ -49,9 +49,6 @@ const PRUNE_MS = 500;
 
 /** The longest that an announced payload is waited for, ms. */
 const GRAFT_DELAY_MS_MAX = 400;
-
-/** So many payloads that its parent did not bring, one after another, and the tree is taken for broken. Guess. */
-const STRAYS_MAX = 2;
 
 /** After so long without a word of an origin its last one is announced, ms. Guess, unmeasured. */
 const SILENCE_MS = 1_000;
@@ -143,7 +140,7 @@ export class Broadcast {
     const { id } = payload;
     if (id.origin === this.#config.id) return;
     const origin = this.#origin(id);
-    if (origin === undefined || !this.#isCredible(from, id, origin, now)) return;
+    if (origin === undefined || !this.#believes(from, id, origin, now)) return;
     this.stats.payloadsReceived++;
     this.#announcements.heardOf(from, [id]);
     const isEarly = this.#early.take(id);
@@ -193,7 +190,7 @@ export class Broadcast {
     for (const id of ids) {
       const origin = id.origin === this.#config.id ? undefined : this.#origin(id);
       if (origin === undefined || origin.inbox.has(id.sequence)) continue;
-      if (!this.#isCredible(from, id, origin, now)) continue;
+      if (!this.#believes(from, id, origin, now)) continue;
       this.#showGap(id.origin, origin.inbox.announce(id.sequence, now, from));
       this.#schedule(id.origin, origin, now);
     }
@@ -478,18 +475,8 @@ export class Broadcast {
     return this.#origins.get(this.#config.id) ?? this.#begin(this.#config.id, 0, 0);
   }
 
-  /** Whether the origin may be where `from` says it is. Who has one neighbour only has nobody else to ask. */
-  #isCredible(from: MemberId, id: PayloadId, origin: Origin, now: number): boolean {
-    const { inbox, jumps } = origin;
-    if (id.sequence <= inbox.delivered + WINDOW) {
-      jumps.inReach(from);
-      return true;
-    }
-    const isSure = from === id.origin || this.#out.neighbours().length < 2;
-    if (!isSure && !jumps.isCredible(from, id.sequence, now)) return false;
-    // Nothing was heard of it so far: what it said before is not lost to us.
-    if (inbox.isNew) origin.inbox = new Inbox(this.#config, id.generation, id.sequence - 1);
-    return true;
+  #believes(from: MemberId, id: PayloadId, origin: Origin, now: number): boolean {
+    return isCredible(origin, from, id, this.#out.neighbours().length, now);
   }
 
   /** The origin of a payload; undefined when it is of a former life. */

@@ -60,9 +60,11 @@ export class Inbox {
     this.#known = baseline;
   }
 
-  /** Nothing was heard of this origin yet. */
-  get isNew(): boolean {
-    return this.#known === 0 && this.latest === 0;
+  /** Where nothing was heard of this origin yet, what it said before is not lost to us. */
+  beginAt(baseline: number): void {
+    if (this.#known > 0 || this.latest > 0) return;
+    this.#known = baseline;
+    this.#delivered = baseline;
   }
 
   get delivered(): number {

@@ -2,8 +2,12 @@
 
 import type { Config } from "../config.ts";
 import type { MemberId } from "../machine.ts";
-import { Inbox } from "./inbox.ts";
+import type { PayloadId } from "../wire/messages.ts";
+import { Inbox, WINDOW } from "./inbox.ts";
 import { Jumps } from "./jumps.ts";
+
+/** So many payloads that its parent did not bring, one after another, and the tree is taken for broken. Guess. */
+export const STRAYS_MAX = 2;
 
 export interface Origin {
   inbox: Inbox;
@@ -36,4 +40,22 @@ export function newOrigin(config: Config, generation: number, baseline: number):
     lagMs: 0,
     activeAt: 0,
   };
+}
+
+/** Whether the origin may be where `from` says it is. Who has one neighbour only has nobody else to ask. */
+export function isCredible(
+  { inbox, jumps }: Origin,
+  from: MemberId,
+  { origin, sequence }: PayloadId,
+  neighbourCount: number,
+  now: number,
+): boolean {
+  if (sequence <= inbox.delivered + WINDOW) {
+    jumps.inReach(from);
+    return true;
+  }
+  const isSure = from === origin || neighbourCount < 2;
+  if (!isSure && !jumps.isCredible(from, sequence, now)) return false;
+  inbox.beginAt(sequence - 1);
+  return true;
 }

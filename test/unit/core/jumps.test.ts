@@ -53,7 +53,7 @@ describe("a sequence far ahead", () => {
   test("is not believed of one neighbour, and what the origin says next is heard", () => {
     broadcast.onPayload(B, payload(FAR), 100);
     announced(B, 2 * FAR, 200);
-    broadcast.onBaselines(B, [payload(3 * FAR).id], false, 300);
+    broadcast.onBaselines(B, [payload(3 * FAR).id], 300);
     expect(taken().filter((one) => /gap|push|deliver/.test(one))).toEqual([]);
     expect(heard(A, 2, 1_000)).toBe(true);
   });
