@@ -111,9 +111,9 @@ export class Composition {
     this.common.sharing.compare(peer);
   }
 
-  /** The clock stood still for so much of the time. */
-  age(ms: number): void {
-    this.common.sharing.age(ms);
+  /** The host stood still, and the clock for so much of that. */
+  resume(missedMs: number): void {
+    this.common.sharing.resume(missedMs);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {

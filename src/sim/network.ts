@@ -154,6 +154,8 @@ export class Network {
   #retry(end: LinkEnd, ms: number): void {
     this.#queue.later(ms, () => {
       if (end.owner.links.get(end.id) !== end || !end.to.alive) return;
+      // Who has closed its end repeats nothing.
+      if (!end.to.links.has(end.other.id)) return;
       if (!this.reaches(end.to, end.owner)) {
         return this.#retry(end, Math.min(2 * ms, RETRANSMIT_MS_MAX));
       }

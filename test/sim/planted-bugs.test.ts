@@ -66,6 +66,15 @@ interface Run {
 
 /** Worlds that no scenario makes. */
 const WORLDS: Readonly<Record<string, (world: World) => void>> = {
+  "words for a newcomer": (world) => {
+    world.run(20_000);
+    const value = Uint8Array.of(1, 2, 3);
+    const command = { type: "say", id: 1, name: "n", value, forMs: 60_000 } as const;
+    world.command(world.live()[0] as SimMember, command);
+    world.run(5_000);
+    world.add();
+    world.run(30_000);
+  },
   "many sends": (world) => {
     world.run(20_000);
     const live = world.live();
@@ -307,7 +316,7 @@ const BUGS: readonly Planted[] = [
   {
     bug: "broadcast: what was said to those who come later never reaches them",
     plant: () => plant(Broadcast.prototype, "onLasting", () => () => undefined),
-    run: CHAOS,
+    run: { scenario: "words for a newcomer", members: 20 },
     seenBy: "common",
   },
   {

@@ -19,6 +19,7 @@
 
 import type { Config } from "../config.ts";
 import { isPartCount, partCount, partOf } from "../lib/hash.ts";
+import { Spell } from "../lib/spell.ts";
 import type { MemberId } from "../machine.ts";
 import { DIGEST_MAX, type Message, type MessageOf } from "../wire/messages.ts";
 import type { MemberTable } from "./table.ts";
@@ -35,6 +36,9 @@ const QUIET_MS = 500;
 /** While it is not quiet, neighbours compare this many times less often. Guess, unmeasured. */
 const NOISE_FACTOR = 4;
 
+/** A difference that has lasted so long is looked into by the higher id too, ms. Guess, unmeasured. */
+const LASTING_MS = 5_000;
+
 /** What answers to one neighbour may cost in the long run, and ahead of that. Guess, unmeasured. */
 const ANSWER_BYTES_PER_MS = 64;
 const ANSWER_BURST_MS = 8_000;
@@ -44,6 +48,7 @@ const ENTRY_BYTES = 21;
 const UPDATE_BYTES = 200;
 
 interface Neighbour {
+  readonly difference: Spell;
   /** When we last began to compare, ms. */
   comparedAt: number;
   /** When the answers so far would be paid for, ms. */
@@ -67,7 +72,11 @@ export class Repair {
   }
 
   onLinkUp(peer: MemberId, now: number): void {
-    this.#neighbours.set(peer, { comparedAt: Number.NEGATIVE_INFINITY, paidAt: now });
+    this.#neighbours.set(peer, {
+      difference: new Spell(),
+      comparedAt: Number.NEGATIVE_INFINITY,
+      paidAt: now,
+    });
     if (this.#table.size > 2) return;
     this.#source = { peer, until: now + this.#config.repairPeriodMs };
     this.#sendDigest(peer, 1, [0], true);
@@ -94,7 +103,10 @@ export class Repair {
   /** The other end of a link knows other things of members than we do. */
   differs(peer: MemberId, now: number): void {
     const neighbour = this.#neighbours.get(peer);
-    if (neighbour === undefined || peer < this.#config.id || this.#isFilling(now)) return;
+    if (neighbour === undefined || this.#isFilling(now)) return;
+    // The other end may not be able to see it: who takes us for asleep asks us nothing.
+    const lastsMs = neighbour.difference.lastsMs(now, 3 * this.#config.probePeriodMs);
+    if (peer < this.#config.id && lastsMs < LASTING_MS) return;
     const quiet = now - this.#newsAt >= QUIET_MS;
     const pauseMs = this.#config.repairPeriodMs * (quiet ? 1 : NOISE_FACTOR);
     if (now - neighbour.comparedAt < pauseMs) return;

@@ -16,6 +16,7 @@
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import { hashOfText, isPartCount, partCount, partOf } from "../lib/hash.ts";
+import { Spell } from "../lib/spell.ts";
 import { TokenBucket } from "../lib/token-bucket.ts";
 import type { MemberId } from "../machine.ts";
 import {
@@ -41,11 +42,18 @@ const MESSAGE_BYTES = 65_536;
 /** What was asked of one neighbour is not asked of another for so long, ms. Guess, unmeasured. */
 const WANT_MS = 2_000;
 
+/** A difference that has lasted so long is looked into by the higher id too, ms. As for members. */
+const LASTING_MS = 5_000;
+
+/** After a standstill the host hands over what has come meanwhile within so long, ms. Guess, unmeasured. */
+const STALE_MS = 1_000;
+
 /** What a neighbour may ask of us: in the long run, and at once. Entries. */
 const ANSWERS_PER_SECOND = 512;
 const ANSWERS_BURST = 16_384;
 
 interface Neighbour {
+  readonly difference: Spell;
   comparedAt: number;
   readonly answers: TokenBucket;
   /** The write of ours that it refused last. */
@@ -73,6 +81,8 @@ export class Sharing {
   /** Asked of somebody, and until when that counts, ms. */
   readonly #wanted = new Map<string, number>();
   #settled = false;
+  /** What came before may have waited for us while we stood still, ms. */
+  #livesFrom = 0;
 
   constructor(config: Config, deadlines: Deadlines, out: SharingOut) {
     this.#config = config;
@@ -112,7 +122,12 @@ export class Sharing {
   onLinkUp(peer: MemberId): void {
     const now = this.#out.now();
     const answers = new TokenBucket(ANSWERS_PER_SECOND, ANSWERS_BURST, now);
-    this.#neighbours.set(peer, { comparedAt: now, answers, refused: undefined });
+    this.#neighbours.set(peer, {
+      difference: new Spell(),
+      comparedAt: now,
+      answers,
+      refused: undefined,
+    });
     this.compare(peer);
   }
 
@@ -124,7 +139,9 @@ export class Sharing {
   differs(peer: MemberId): void {
     const neighbour = this.#neighbours.get(peer);
     const now = this.#out.now();
-    if (neighbour === undefined || peer < this.#config.id) return;
+    if (neighbour === undefined) return;
+    const lastsMs = neighbour.difference.lastsMs(now, 3 * this.#config.probePeriodMs);
+    if (peer < this.#config.id && lastsMs < LASTING_MS) return;
     if (now - neighbour.comparedAt < this.#config.repairPeriodMs) return;
     neighbour.comparedAt = now;
     this.compare(peer);
@@ -195,6 +212,7 @@ export class Sharing {
     for (const entry of [...entries].sort((a, b) => (isLater(a, b) ? 1 : -1))) {
       this.#wanted.delete(entry.key);
       if (!this.registers.isNews(entry) || entry.ms > STAMP_MS_MAX) continue;
+      if (entry.lifeMs > 0 && now < this.#livesFrom) continue;
       const isAhead = entry.ms > this.clock.wallMs(now) + AHEAD_MS_MAX;
       // Of what ends by itself nothing depends on the order.
       if (isAhead && entry.writer === from && entry.lifeMs === 0 && this.#settled) {
@@ -238,10 +256,14 @@ export class Sharing {
     this.#schedule();
   }
 
-  /** The clock of the core stood still for so much of the time. */
-  age(ms: number): void {
-    this.clock.advance(ms);
-    this.registers.age(ms);
+  /**
+   * The host stood still, and the clock of the core for so much of that. What comes next may be as old: what has a life
+   * is asked for anew.
+   */
+  resume(missedMs: number): void {
+    this.clock.advance(missedMs);
+    this.registers.age(missedMs);
+    this.#livesFrom = this.#out.now() + STALE_MS;
     this.onDeadline(this.#out.now());
   }
 

@@ -58,9 +58,8 @@ class Common implements Oracle {
 
   check(): void {
     const { now } = this.#world;
-    for (const [content, said] of this.#said) {
+    for (const said of this.#said.values()) {
       if (now > said.at + said.forMs) {
-        if (now > said.at + said.forMs * (1 + DRIFT_SHARE) + LATE_MS) this.#said.delete(content);
         continue;
       }
       if (now - said.at < HEARD_MS || !said.speaker.alive) continue;
@@ -81,9 +80,14 @@ class Common implements Oracle {
 
   #onHeard(member: SimMember, event: Extract<MeshEvent, { type: "heard" }>): void {
     const said = this.#said.get(contentOf(event.name, event.value));
-    if (said === undefined) {
-      if (event.late !== undefined) this.#report(member, `heard "${event.name}" after its life`);
-      return;
+    if (said === undefined) return;
+    const overMs = this.#world.now - said.at - said.forMs * (1 + DRIFT_SHARE);
+    if (event.late !== undefined && overMs > LATE_MS) {
+      const by = Math.round(overMs + said.forMs * DRIFT_SHARE);
+      this.#report(
+        member,
+        `hears what member ${said.speaker.index} said for ${said.forMs} ms ${by} ms too late`,
+      );
     }
     if (said.heardBy.has(member)) {
       this.#report(member, `heard twice what member ${said.speaker.index} said to last`);

@@ -8,8 +8,8 @@ import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { takesPart, type Weather } from "./weather.ts";
 
-/** A link that only one end has is noticed by its silence, unless bulk was under way. ms. */
-const ONE_SIDED_MS = 15_000;
+/** A link that only one end has is noticed by its silence; a member that has no other decides alone, after 10 s. ms. */
+const ONE_SIDED_MS = 20_000;
 
 /** Members without a link are let in above the budget, and others parted from. ms. */
 const OVER_BUDGET_MS = 30_000;

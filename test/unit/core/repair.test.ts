@@ -145,6 +145,16 @@ describe("row 50: neighbours compare the parts of their tables that differ", () 
     );
   });
 
+  test("the higher id begins where the lower one does not: it may be taken for asleep there", () => {
+    low.know(20);
+    high.know(10);
+    linked(low, high);
+    for (let now = 0; now < 5_000; now += 1_000) high.repair.differs(low.id, now);
+    expect(high.sent).toEqual([]);
+    high.repair.differs(low.id, 5_000);
+    expect(high.sent).not.toEqual([]);
+  });
+
   test("only the lower id begins, once in a period, and seldom while there is news", () => {
     low.know(20);
     high.know(10);
