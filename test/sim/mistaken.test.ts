@@ -17,8 +17,8 @@ test.each([1, 2, 3])(
     world.deafen(last, true);
     within(world, 20_000, "asleep to all", () => others.every((one) => stateAt(one) === "asleep"));
     // Its links are gone, and new ones bring no news of it.
-  world.cutLinks(last);
-  world.deafen(last, false);
+    world.cutLinks(last);
+    world.deafen(last, false);
     within(world, 20_000, "awake to all", () => others.every((one) => stateAt(one) === "alive"));
     expect(last.core.members().filter(({ state }) => state === "alive")).toHaveLength(8);
   },
