@@ -26,7 +26,7 @@ import { Announcements } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
 import { type Gap, WINDOW } from "./inbox.ts";
 import { Late, type Words } from "./lasting.ts";
-import { isCredible, newOrigin, type Origin, STRAYS_MAX } from "./origin.ts";
+import { graftDelayMs, isCredible, newOrigin, type Origin, STRAYS_MAX } from "./origin.ts";
 
 /** What one `baselines` message lists. */
 const BASELINES_MAX = 4_096;
@@ -46,9 +46,6 @@ const DETOUR_MS = 30;
 
 /** What comes within this time of a prune was on its way, ms. Source: the longest round trip. */
 const PRUNE_MS = 500;
-
-/** The longest that an announced payload is waited for, ms. */
-const GRAFT_DELAY_MS_MAX = 400;
 
 /** After so long without a word of an origin its last one is announced, ms. Guess, unmeasured. */
 const SILENCE_MS = 1_000;
@@ -284,17 +281,19 @@ export class Broadcast {
     if (next < Number.POSITIVE_INFINITY) this.#deadlines.set("keep", next);
   }
 
-  /** Something of `id` is missing: give it up if it is time, else ask for it. */
+  /** Something of `id` is missing: give it up if it is time and it could be asked for, else ask for it. */
   onMissingDeadline(id: MemberId, now: number): void {
     const origin = this.#origins.get(id);
     if (origin === undefined) return;
-    for (;;) {
-      const gap = origin.inbox.skip(now, this.#out.bulkProgressAt());
-      if (gap === undefined) break;
+    const isOnItsWay = this.#isOnItsWay(id, origin, now);
+    if (isOnItsWay) origin.awaitedAt = now;
+    const skip = () =>
+      origin.inbox.skip(now, Math.max(this.#out.bulkProgressAt(), origin.awaitedAt));
+    for (let gap = skip(); gap !== undefined; gap = skip()) {
       this.#showGap(id, gap);
       for (const payload of origin.inbox.takeReady(now)) this.#deliver(payload);
     }
-    if (!this.#isOnItsWay(id, origin, now)) this.#askFor(id, origin, now);
+    if (!isOnItsWay) this.#askFor(id, origin, now);
     this.#schedule(id, origin, now);
   }
 
@@ -332,7 +331,7 @@ export class Broadcast {
     const once = parent !== undefined && origin.strays < STRAYS_MAX;
     if (!once) origin.parent = undefined;
     const other = parent ?? this.#out.neighbours().find((peer) => edges.get(peer));
-    const delayMs = this.#graftDelayMs(origin);
+    const delayMs = graftDelayMs(origin, this.#config);
     for (const [peer, sequences] of inbox.ask(now, delayMs, this.#config.graftRetryMs, other)) {
       if (once) origin.prunedAt.set(peer, now);
       else edges.set(peer, true);
@@ -348,13 +347,9 @@ export class Broadcast {
     return isOnTree && this.#out.neighbours().includes(parent) ? parent : undefined;
   }
 
-  #graftDelayMs({ lagMs }: Origin): number {
-    return Math.min(GRAFT_DELAY_MS_MAX, Math.max(this.#config.graftDelayMs, 1.5 * lagMs));
-  }
-
   #schedule(id: MemberId, origin: Origin, now: number): void {
     if (origin.inbox.stuckSince === undefined) this.#deadlines.clear(`missing:${id}`);
-    else this.#deadlines.ensure(`missing:${id}`, now + this.#graftDelayMs(origin));
+    else this.#deadlines.ensure(`missing:${id}`, now + graftDelayMs(origin, this.#config));
   }
 
   /** A payload that is news: who brought it is on the tree. */

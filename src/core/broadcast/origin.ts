@@ -6,6 +6,9 @@ import type { PayloadId } from "../wire/messages.ts";
 import { Inbox, WINDOW } from "./inbox.ts";
 import { Jumps } from "./jumps.ts";
 
+/** The longest that an announced payload is waited for, ms. */
+const GRAFT_DELAY_MS_MAX = 400;
+
 /** So many payloads that its parent did not bring, one after another, and the tree is taken for broken. Guess. */
 export const STRAYS_MAX = 2;
 
@@ -24,6 +27,8 @@ export interface Origin {
   flood: { readonly sequence: number; readonly from: MemberId; readonly at: number } | undefined;
   /** How much later than its announcement a payload comes, of late, ms. */
   lagMs: number;
+  /** When what is missing was last waited for without asking, since it may be on its way, ms. */
+  awaitedAt: number;
   /** When the last payload came, or was said, ms. */
   activeAt: number;
 }
@@ -38,6 +43,7 @@ export function newOrigin(config: Config, generation: number, baseline: number):
     strays: 0,
     flood: undefined,
     lagMs: 0,
+    awaitedAt: Number.NEGATIVE_INFINITY,
     activeAt: 0,
   };
 }
@@ -58,4 +64,9 @@ export function isCredible(
   if (!isSure && !jumps.isCredible(from, sequence, now)) return false;
   inbox.beginAt(sequence - 1);
   return true;
+}
+
+/** How long an announced payload is waited for. */
+export function graftDelayMs({ lagMs }: Origin, config: Config): number {
+  return Math.min(GRAFT_DELAY_MS_MAX, Math.max(config.graftDelayMs, 1.5 * lagMs));
 }

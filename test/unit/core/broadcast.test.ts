@@ -257,6 +257,16 @@ describe("what is missing", () => {
     expect(taken()).toEqual(["graft 9/1 to 2"]);
   });
 
+  test("is not given up before it could be asked for", () => {
+    neighbours = [A, B, O];
+    busy = O;
+    broadcast.onIHave(A, [payload(1).id], 0);
+    pass(5_000);
+    busy = undefined;
+    pass(6_900);
+    expect(taken()).not.toContain("gap 1-1");
+  });
+
   test("is asked for at the next announcer when the first brings nothing, and given up after 2 s", () => {
     const ids = [{ origin: O, generation: 1, sequence: 1 }];
     broadcast.onIHave(B, ids, 0);
