@@ -375,6 +375,11 @@ export class Broadcast {
     if (from === origin.parent) origin.strays = 0;
     // It was late, and has been asked for elsewhere.
     if (!flood && from === origin.parent) return;
+    // No way is shorter than the origin's own link: who brought it sooner may be full of other things next time.
+    if (!flood && from === id.origin) {
+      if (origin.parent !== undefined) this.#prune(origin.parent, from, origin, now);
+      return this.#adopt(from, origin);
+    }
     if (!flood) return this.#prune(from, id.origin, origin, now);
     if (from !== origin.parent) {
       if (origin.edges.get(from) !== false) this.#prune(from, id.origin, origin, now);

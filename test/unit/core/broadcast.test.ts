@@ -6,10 +6,7 @@ import type { MemberId } from "../../../src/core/machine.ts";
 import { configOf, memberId } from "./support.ts";
 
 const OWN = memberId(1);
-const A = memberId(2);
-const B = memberId(3);
-const C = memberId(4);
-const O = memberId(9);
+const [A, B, C, O] = [2, 3, 4, 9].map(memberId) as [MemberId, MemberId, MemberId, MemberId];
 const config = configOf({}, { id: OWN });
 const n = (id: MemberId): number => Number.parseInt(id, 16);
 
@@ -265,6 +262,8 @@ describe("what is missing", () => {
     busy = undefined;
     pass(6_900);
     expect(taken()).not.toContain("gap 1-1");
+    for (const from of [A, O]) broadcast.onPayload(from, payload(1), 6_950);
+    expect(taken().filter((one) => one.startsWith("prune"))).toEqual(["prune 9 to 2"]);
   });
 
   test("is asked for at the next announcer when the first brings nothing, and given up after 2 s", () => {
@@ -274,8 +273,7 @@ describe("what is missing", () => {
     pass(config.graftDelayMs + config.graftRetryMs);
     expect(taken()).toEqual(["graft 9/1 to 3", "graft 9/1 to 4", "graft 9/1 to 3"]);
     pass(10_000);
-    const rest = taken();
-    expect(rest.at(-1)).toBe("gap 1-1");
+    expect(taken().at(-1)).toBe("gap 1-1");
     expect(deadlines.has(`missing:${O}`)).toBe(false);
   });
 
@@ -469,12 +467,13 @@ test("how long an announced payload is waited for follows how late the tree is",
   late(1, 0, 90);
   late(2, 1_000, 130);
   late(3, 2_000, 190);
-  expect(taken().filter((one) => one.startsWith("ask"))).toEqual([]);
+  const asked = (): string[] => taken().filter((one) => one.startsWith("ask"));
+  expect(asked()).toEqual([]);
   broadcast.onIHave(B, [payload(4).id], 3_000);
   pass(3_284);
-  expect(taken().filter((one) => one.startsWith("ask"))).toEqual([]);
+  expect(asked()).toEqual([]);
   pass(3_285);
-  expect(taken().filter((one) => one.startsWith("ask"))).toEqual(["ask 9/4 to 3"]);
+  expect(asked()).toEqual(["ask 9/4 to 3"]);
 });
 
 describe("a graft", () => {
@@ -490,11 +489,10 @@ describe("a graft", () => {
 
   test("for what is not kept any more brings nothing", () => {
     say();
-    taken();
     pass(config.payloadKeepMs + 10);
     taken();
-    broadcast.onGraft(A, [{ origin: OWN, generation: 1, sequence: 1 }], false);
-    broadcast.onGraft(A, [{ origin: memberId(77), generation: 1, sequence: 1 }], false);
+    for (const origin of [OWN, memberId(77)])
+      broadcast.onGraft(A, [{ origin, generation: 1, sequence: 1 }], false);
     expect(taken()).toEqual([]);
     expect(deadlines.next).toBe(Number.POSITIVE_INFINITY);
   });
