@@ -9,12 +9,10 @@
 
 import type { Rng } from "../core/lib/rng.ts";
 import type { AttemptId, Input, Lane, LinkId } from "../core/machine.ts";
+import { DATAGRAM_BYTES_MAX } from "../core/wire/messages.ts";
 import { type EventQueue, Happening } from "./event-queue.ts";
 import type { LinkEnd, SimMember } from "./member.ts";
 import { drawLatency, type NetworkOptions } from "./network-options.ts";
-
-/** What fits a datagram, by the contract of transports. Bytes. */
-const DATAGRAM_BYTES_MAX = 1_100;
 
 /** Retransmission times double up to this, ms. */
 const RETRANSMIT_MS_MAX = 4_000;

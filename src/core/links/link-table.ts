@@ -15,6 +15,7 @@ import { invariant } from "../lib/invariant.ts";
 import type { Effect, Lane, LinkId, MemberId } from "../machine.ts";
 import type { FrameCodec, RejectReason } from "../wire/codec.ts";
 import {
+  DATAGRAM_BYTES_MAX,
   FRAME_BYTES_MAX,
   type MemberRecord,
   type Message,
@@ -236,12 +237,14 @@ export class LinkTable {
   }
 
   /**
-   * Something small of the bulk class, past all that waits. False when there is no link or it is full of bulk: then
-   * nothing was sent.
+   * Something small of the bulk class, past all that waits. False when there is no link, when it is full of bulk, or
+   * when this is not small (what a stranger made has no size to be trusted): then nothing was sent.
    */
   sendEager(peer: MemberId, encoded: Uint8Array, lane: Lane): boolean {
     const link = this.linkTo(peer);
-    if (link === undefined || !this.#hasRoom(link)) return false;
+    if (link === undefined || encoded.length > DATAGRAM_BYTES_MAX || !this.#hasRoom(link)) {
+      return false;
+    }
     if (lane !== "datagram") link.bulkSentBytes += encoded.length;
     this.#transmit(link, lane, encoded);
     return true;

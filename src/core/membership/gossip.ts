@@ -16,8 +16,8 @@ import { aged } from "./suspicion.ts";
 /** Updates in one message of news: about a frame. */
 const NEWS_MAX = 64;
 
-/** Opinions that fit a datagram in any case. */
-const URGENT_MAX = 16;
+/** Opinions that fit a datagram in any case, whatever numbers are in them. */
+const URGENT_MAX = 12;
 
 /** Messages of news that need not wait, before they go together. Guess, unmeasured. */
 const BURST = 4;

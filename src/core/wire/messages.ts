@@ -36,6 +36,8 @@ const VALUE_BYTES_MAX = 8 * 1_024 * 1_024;
 export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 524_288;
 /** The largest frame that is ever put on a link. */
 export const FRAME_BYTES_MAX = 16_384;
+/** The largest one that rides the datagram lane. */
+export const DATAGRAM_BYTES_MAX = 1_100;
 const UPDATES_MAX = 1_024;
 /** Entries of one part of a state. */
 export const STATE_ENTRIES_MAX = 4_096;
