@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "59 kB",
+    limit: "60 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "85.5 kB",
+    limit: "88 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];

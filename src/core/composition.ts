@@ -51,6 +51,8 @@ export class Composition {
   readonly rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
   heard = 0;
   duplicates = 0;
+  /** What came in our own name and is not ours. Of others' names only they can know. */
+  forged = 0;
   /** The time of the step that runs, ms. */
   now: number;
   stopped = false;
@@ -149,6 +151,7 @@ export class Composition {
       case "stateWant":
         return this.state.onWant(from, message);
       case "stateDelta":
+        this.#countForged(message.owner, message.to, this.state.store.versionOf(message.owner));
         return this.state.onDelta(from, message, now);
       case "local":
         return this.#onInner(from, message.inner);
@@ -164,6 +167,7 @@ export class Composition {
         return this.linking.onRelease(from, message.hard, now);
       case "payload":
         if (!this.#knows(message.id.origin)) return this.broadcast.onStranger(from, message.id);
+        this.#countForged(message.id.origin, message.id.sequence, this.broadcast.last.sequence);
         return this.broadcast.onPayload(from, message, now);
       case "iHave": {
         const known = message.ids.filter((id) => this.#knows(id.origin));
@@ -191,6 +195,11 @@ export class Composition {
       case "credit":
         return;
     }
+  }
+
+  /** Something of ours beyond what we have made. */
+  #countForged(owner: MemberId, number: number, made: number): void {
+    if (owner === this.#config.id && number > made) this.forged++;
   }
 
   #knows(id: MemberId): boolean {

@@ -90,6 +90,7 @@ export class Core implements Machine {
       rejected: { ...this.#layers.rejected },
       heard: this.#layers.heard,
       duplicates: this.#layers.duplicates,
+      forged: this.#layers.forged,
       relayed: this.#layers.delivery.relayed,
       broadcast: { ...this.#layers.broadcast.stats },
       state: { ...this.#layers.state.stats },

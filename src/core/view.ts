@@ -11,6 +11,8 @@ export interface CoreStats {
   readonly heard: number;
   /** Payloads of ours that another had brought already: who got them pruned us. */
   readonly duplicates: number;
+  /** What came in our own name and is not ours; it changed nothing. */
+  readonly forged: number;
   /** Messages passed on along a route. */
   readonly relayed: number;
   readonly broadcast: BroadcastStats;

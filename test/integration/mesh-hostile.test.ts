@@ -250,6 +250,43 @@ describe("a member that sends garbage", () => {
     await talk();
   });
 
+  test("row 45: in our own name changes nothing, and is counted", async () => {
+    const { network, host, bystander, talk } = await scene();
+    host.set("key", "mine");
+    const intruder = await Intruder.at(host, network);
+    intruder.end.send("reliable", intruder.frame(intruder.hello()));
+    await until([host], "the intruder is in", () => isLinked(host, { id: intruder.id }));
+    const { id, generation } = host.self;
+    const heard: unknown[] = [];
+    bystander.hear("x", (data) => heard.push(data));
+    const value = Uint8Array.of(7);
+    intruder.end.send(
+      "reliable",
+      intruder.frame({
+        type: "stateDelta",
+        owner: id,
+        generation,
+        from: 0,
+        to: 9,
+        last: 9,
+        floor: 0,
+        kept: undefined,
+        entries: [{ key: "key", version: 9, value }],
+      }),
+    );
+    const payloadId = { origin: id, generation, sequence: 1_000 };
+    intruder.end.send(
+      "reliable",
+      intruder.frame({ type: "payload", id: payloadId, hop: 0, flood: true, name: "x", value }),
+    );
+    await until([host], "both are counted", () => host.stats().forged === 2);
+    await talk();
+    expect(host.get("key")).toBe("mine");
+    await until([bystander], "the key", () => bystander.peers.get(id)?.get("key") === "mine");
+    expect(heard).toEqual([]);
+    intruder.end.close();
+  });
+
   test("in values is not told to the application, and counted", async () => {
     const { network, host } = await scene();
     const heard: unknown[] = [];

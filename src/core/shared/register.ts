@@ -7,7 +7,7 @@
  * them. A write up to the floor of a key that is not held is taken for one that was deleted since.
  */
 
-import { hashOfText, SetHash } from "../lib/hash.ts";
+import { hashOfText, PARTS_MAX, partOf, SetHash } from "../lib/hash.ts";
 import type { MemberId } from "../lib/ids.ts";
 import type { SharedEntry, SharedStamp } from "../wire/messages.ts";
 import { isLater, NEVER, type Stamp } from "./clock.ts";
@@ -23,6 +23,8 @@ const ENDED_MS_MIN = 60_000;
 
 export interface Held extends Stamp {
   readonly key: string;
+  /** Which of `PARTS_MAX` parts it is in; of fewer parts, the remainder. */
+  readonly part: number;
   /** Undefined: deleted. */
   readonly value: Uint8Array | undefined;
   /** When it ends by itself, ms; Infinity: never. */
@@ -71,12 +73,13 @@ export class Registers {
 
   /**
    * A neighbour has forgotten its deletions up to `floor`. What we hold up to there and it does not list was deleted.
-   * @param keys what it lists of the part that `isIn` tells
+   * @param keys what it lists of the parts that `isIn` tells
    */
-  raiseFloor(floor: Stamp, keys: ReadonlySet<string>, isIn: (key: string) => boolean): Held[] {
+  raiseFloor(floor: Stamp, keys: ReadonlySet<string>, isIn: (held: Held) => boolean): Held[] {
     const gone: Held[] = [];
+    if (floor.ms === 0) return gone;
     for (const held of this.#entries.values()) {
-      if (isIn(held.key) && !isLater(held, floor) && !keys.has(held.key)) gone.push(held);
+      if (isIn(held) && !isLater(held, floor) && !keys.has(held.key)) gone.push(held);
     }
     for (const { key } of gone) this.#remove(key);
     return gone;
@@ -102,7 +105,8 @@ export class Registers {
   put(entry: SharedEntry, now: number): Held {
     const { key, ms, counter, writer, value, lifeMs } = entry;
     const endsAt = lifeMs > 0 ? now + lifeMs : Number.POSITIVE_INFINITY;
-    const held = { key, ms, counter, writer, value, endsAt };
+    const part = partOf(hashOfText(key), PARTS_MAX);
+    const held = { key, part, ms, counter, writer, value, endsAt };
     this.#remove(key);
     this.#ended.delete(key);
     this.#entries.set(key, held);

@@ -15,7 +15,7 @@
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
-import { hashOfText, isPartCount, partCount, partOf } from "../lib/hash.ts";
+import { isPartCount, partCount } from "../lib/hash.ts";
 import { Spell } from "../lib/spell.ts";
 import { TokenBucket } from "../lib/token-bucket.ts";
 import type { MemberId } from "../machine.ts";
@@ -164,7 +164,7 @@ export class Sharing {
     const among = new Set(parts);
     const stamps: SharedStamp[] = [];
     for (const held of this.registers.all()) {
-      if (stamps.length < DIGEST_MAX && among.has(partIn(held.key, count))) stamps.push(held);
+      if (stamps.length < DIGEST_MAX && among.has(held.part % count)) stamps.push(held);
     }
     this.#out.tell(from, {
       type: "sharedDigest",
@@ -181,7 +181,7 @@ export class Sharing {
     if (!isPartCount(count)) return;
     const parts = new Set(digest.parts);
     const listed = new Map(stamps.map((stamp) => [stamp.key, stamp]));
-    const isIn = (key: string): boolean => parts.has(partIn(key, count));
+    const isIn = ({ part }: Held): boolean => parts.has(part % count);
     if (floor.ms <= this.clock.wallMs(this.#out.now())) {
       for (const held of this.registers.raiseFloor(floor, new Set(listed.keys()), isIn)) {
         if (held.value !== undefined) this.#out.changed({ ...held, value: undefined }, false);
@@ -191,7 +191,7 @@ export class Sharing {
     const newer: Held[] = [];
     for (const held of this.registers.all()) {
       const theirs = listed.get(held.key);
-      if (theirs === undefined ? isIn(held.key) : isLater(held, theirs)) newer.push(held);
+      if (theirs === undefined ? isIn(held) : isLater(held, theirs)) newer.push(held);
     }
     this.#answer(
       from,
@@ -367,8 +367,4 @@ function lifeOf({ endsAt }: Pick<Held, "endsAt">, now: number): number {
 
 function isLarge({ value }: Held): boolean {
   return (value?.length ?? 0) > EAGER_BYTES_MAX;
-}
-
-function partIn(key: string, count: number): number {
-  return partOf(hashOfText(key), count);
 }
