@@ -325,3 +325,22 @@ describe("row 44: clusters of other names", () => {
     }
   });
 });
+
+test("row 53: a logger of one's own is told what happens, by name", async () => {
+  const cluster = await Cluster.start();
+  const told: string[] = [];
+  const note = (message: string): void => void told.push(message);
+  const logger = { debug: note, warn: note, error: note };
+  const mesh = await cluster.join({ name: "me", logger });
+  const other = await cluster.join({ name: "other" });
+  await allLinked([mesh, other]);
+  mesh.know("key", () => {
+    throw new Error("mine");
+  });
+  other.set("key", 1);
+  await until([mesh], "known", () => mesh.peers.get(other.self.id)?.get("key") === 1);
+  await mesh.leave();
+  for (const name of ["peer:join", "link:up", "online", "a handler threw", "stop"]) {
+    expect(told).toContain(name);
+  }
+});

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Command, Lane } from "../../src/core/machine.ts";
 import { frameCodec } from "../../src/core/wire/codec.ts";
 import { DATAGRAM_BYTES_MAX, FRAME_BYTES_MAX, type Message } from "../../src/core/wire/messages.ts";
-import type { SimMember, World } from "../../src/sim/index.ts";
+import { type SimMember, World } from "../../src/sim/index.ts";
 import { joined } from "./graph.ts";
 
 const codec = frameCodec(1);
@@ -104,4 +104,28 @@ test("row 46: 50 members know values of all sizes, and all that goes fits its la
   expect(largest("unordered")).toBeGreaterThan(FRAME_BYTES_MAX - 100);
   expect(largest("unordered")).toBeLessThanOrEqual(FRAME_BYTES_MAX);
   expect(largest("reliable")).toBeLessThanOrEqual(FRAME_BYTES_MAX);
+});
+
+// Wished for by Telepathine ("vary interval duration"): what all do at the same time comes in waves.
+test("row 50: members that start in the same instant do not probe at the same time", () => {
+  const world = new World(1);
+  for (let i = 0; i < 40; i++) world.add();
+  world.run(60_000);
+  const slots = new Map<number, number>();
+  let pings = 0;
+  world.observe({
+    onSent(_, lane, bytes) {
+      const decoded = codec.decode(bytes);
+      if (lane !== "datagram" || !decoded.ok || decoded.message.type !== "ping") return;
+      const slot = Math.floor(world.now / 20);
+      slots.set(slot, (slots.get(slot) ?? 0) + 1);
+      pings++;
+    },
+  });
+  const seconds = 20;
+  world.run(seconds * 1_000);
+  const perSecond = pings / seconds;
+  expect(perSecond).toBeGreaterThan(100);
+  // In step they would all go in one 20 ms; evenly, in each a fiftieth.
+  expect(Math.max(...slots.values()) / perSecond).toBeLessThan(0.15);
 });
