@@ -40,8 +40,13 @@ test.each([1, 2, 3, 4])(
     const world = grown(seed, 24, NETWORK);
     const leaver = world.live()[5] as SimMember;
     const [heard, ...others] = linkedWith(leaver);
+    // Who leaves repeats nothing: what that one gets must not be lost, nor what it waits behind.
+    const { options } = world.network;
+    world.network.options = { ...options, loss: 0, reliableLoss: 0 };
+    world.run(3_000);
     world.block([leaver], others);
     leaves(world);
+    world.network.options = options;
     within(world, 3_000, "all know", () =>
       world.live().every((one) => stateOf(leaver, one) === "left"),
     );
