@@ -33,6 +33,14 @@ export function sameKnowledge(a: SimMember, b: SimMember): boolean {
     one.membersLow === other.membersLow &&
     one.stateHigh === other.stateHigh &&
     one.stateLow === other.stateLow &&
-    one.shared === other.shared
+    (one.shared === other.shared || lastingOf(a) === lastingOf(b))
   );
+}
+
+/** What all share, but for what ends by itself, which does not end at the same moment everywhere. */
+function lastingOf({ core }: SimMember): string {
+  const entries = [...core.layers.common.sharing.registers.all()]
+    .filter(({ endsAt }) => endsAt === Number.POSITIVE_INFINITY)
+    .map(({ key, ms, counter, writer }) => `${key} ${ms} ${counter} ${writer}`);
+  return entries.sort().join();
 }

@@ -3,6 +3,7 @@
  * heard once by everyone within its life, and by nobody after it. When all is quiet, `agreement` compares the rest.
  */
 
+import { decodeWords, LASTING } from "../../core/broadcast/lasting.ts";
 import type { Input, MeshEvent } from "../../core/machine.ts";
 import { isLater, type Stamp } from "../../core/shared/clock.ts";
 import type { SimMember } from "../member.ts";
@@ -18,12 +19,16 @@ const HEARD_MS = 15_000;
 const DRIFT_SHARE = 0.1;
 const LATE_MS = 10_000;
 
+/** It may have come late to a member that stood still, and be told by that one to others. ms. */
+const HELD_MS = 2 * LATE_MS;
+
 interface Lasting {
   readonly speaker: SimMember;
   readonly content: string;
   readonly at: number;
   readonly forMs: number;
   readonly heardBy: Set<SimMember>;
+  isChecked: boolean;
 }
 
 export const common: MakeOracle = (world, report, weather) => new Common(world, report, weather);
@@ -48,7 +53,14 @@ class Common implements Oracle {
     if (forMs === 0) return;
     const content = contentOf(name, value);
     const at = this.#world.now;
-    this.#said.set(content, { speaker: member, content, at, forMs, heardBy: new Set() });
+    this.#said.set(content, {
+      speaker: member,
+      content,
+      at,
+      forMs,
+      heardBy: new Set(),
+      isChecked: false,
+    });
   }
 
   onEvent(member: SimMember, event: MeshEvent): void {
@@ -60,6 +72,7 @@ class Common implements Oracle {
     const { now } = this.#world;
     for (const said of this.#said.values()) {
       if (now > said.at + said.forMs) {
+        this.#checkEnded(said, now);
         continue;
       }
       if (now - said.at < HEARD_MS || !said.speaker.alive) continue;
@@ -74,6 +87,23 @@ class Common implements Oracle {
           member,
           `has not heard what member ${said.speaker.index} said at ${at} ms for ${said.forMs} ms`,
         );
+      }
+    }
+  }
+
+  /** Long after its life nobody holds it any more. */
+  #checkEnded(said: Lasting, now: number): void {
+    if (now < said.at + said.forMs * (1 + DRIFT_SHARE) + HELD_MS || said.isChecked) return;
+    said.isChecked = true;
+    for (const member of this.#weather.calm(HEARD_MS)) {
+      for (const { key, value } of member.core.layers.common.sharing.registers.all()) {
+        const words = key.startsWith(LASTING) && value !== undefined && decodeWords(value);
+        if (words && contentOf(words.name, words.value) === said.content) {
+          this.#report(
+            member,
+            `still holds what member ${said.speaker.index} said at ${said.at} ms`,
+          );
+        }
       }
     }
   }
