@@ -207,6 +207,14 @@ describe("one value has one spelling", () => {
     expect(read(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x8f, 0x01)).toBeUndefined();
   });
 
+  test("what has grown beyond is told as the most that can be told", () => {
+    for (const grown of [2 ** 53, 2 ** 53 + 1_000, Number.POSITIVE_INFINITY]) {
+      const w = new Writer();
+      w.varint(grown);
+      expect(read(...w.take())).toBe(Number.MAX_SAFE_INTEGER);
+    }
+  });
+
   test("true is 1 and nothing else", () => {
     const w = new Writer();
     w.uint8(2);

@@ -25,10 +25,10 @@ export class Writer {
     for (let shift = 24; shift >= 0; shift -= 8) this.#bytes[this.#length++] = value >>> shift;
   }
 
-  /** A whole number from 0 to 2⁵³ − 1 in 1 to 8 bytes (LEB128). */
+  /** A whole number from 0 to 2⁵³ − 1 in 1 to 8 bytes (LEB128); what a stranger's number has grown to ends there. */
   varint(value: number): void {
     this.#reserve(8);
-    let rest = value;
+    let rest = Math.min(value, Number.MAX_SAFE_INTEGER);
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);

@@ -315,9 +315,8 @@ export class Suspicions {
 
 /** The same word, `ms` later. */
 export function aged(opinion: Opinion, ms: number): Opinion {
-  // What a stranger says may be as long ago as the wire can tell.
-  const later = (agoMs: number): number => Math.min(agoMs + ms, Number.MAX_SAFE_INTEGER);
-  return { ...opinion, agoMs: later(opinion.agoMs), heardAgoMs: later(opinion.heardAgoMs) };
+  const { agoMs, heardAgoMs } = opinion;
+  return { ...opinion, agoMs: agoMs + ms, heardAgoMs: heardAgoMs + ms };
 }
 
 /** How many auditors must agree: fewer when there are no more. */

@@ -57,8 +57,9 @@ export class HybridClock {
   /** A stamp later than all that were seen. */
   next(now: number): Stamp {
     const ms = this.wallMs(now);
-    if (ms > this.#ms) {
-      this.#ms = ms;
+    // What a stranger has counted may be the last that the wire can tell.
+    if (ms > this.#ms || this.#counter === Number.MAX_SAFE_INTEGER) {
+      this.#ms = Math.max(ms, this.#ms + 1);
       this.#counter = 0;
     } else this.#counter++;
     return { ms: this.#ms, counter: this.#counter, writer: this.#writer };

@@ -168,6 +168,16 @@ describe("the clock", () => {
     ]);
   });
 
+  test("gives later ones above a count that has no next: they could not be told", () => {
+    const clock = new HybridClock(A);
+    clock.set(1_000, 0);
+    const seen = { ms: 5_000, counter: Number.MAX_SAFE_INTEGER, writer: B };
+    clock.saw(seen);
+    const next = clock.next(0);
+    expect(isLater(next, seen)).toBe(true);
+    expect(next).toEqual({ ms: 5_001, counter: 0, writer: A });
+  });
+
   test("ties go to the writer's id, the same for all", () => {
     const a = { ms: 1, counter: 1, writer: A };
     const b = { ms: 1, counter: 1, writer: B };

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { MemberId } from "../../../src/core/machine.ts";
 import {
-  aged,
   type Standing,
   Suspicions,
   type Verdict,
@@ -310,11 +309,4 @@ describe("suspicions", () => {
     members.clear();
     expect(suspicions.reportsNeeded(x)).toBe(1);
   });
-});
-
-test("what is said to be as long ago as can be told ages no further: it could not be passed on", () => {
-  const agoMs = Number.MAX_SAFE_INTEGER;
-  const opinion = opinionOf("report", memberId(2), memberId(3), { agoMs, heardAgoMs: agoMs - 5 });
-  expect(aged(opinion, 10)).toEqual({ ...opinion, agoMs, heardAgoMs: agoMs });
-  expect(aged({ ...opinion, agoMs: 1 }, 10).agoMs).toBe(11);
 });
