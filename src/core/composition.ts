@@ -113,9 +113,9 @@ export class Composition {
     this.common.sharing.compare(peer);
   }
 
-  /** The host stood still, and the clock for so much of that. */
-  resume(missedMs: number): void {
-    this.common.sharing.resume(missedMs);
+  /** The host stood still for `gapMs`, and the clock for `missedMs` of that. */
+  resume(gapMs: number, missedMs: number): void {
+    this.common.sharing.resume(gapMs, missedMs);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {

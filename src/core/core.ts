@@ -45,7 +45,9 @@ export class Core implements Machine {
       const passedMs = layers.now - this.#steppedAt;
       this.#steppedAt = layers.now;
       // On some systems the clock stands still while the machine sleeps; lives go on.
-      if (input.type === "resumed") layers.resume(Math.max(0, input.gapMs - passedMs));
+      if (input.type === "resumed") {
+        layers.resume(input.gapMs, Math.max(0, input.gapMs - passedMs));
+      }
       if (input.type !== "resumed") layers.membership.onLate(lateMs, layers.now);
       this.#dispatch(input);
       layers.membership.gossip.flush(layers.now);

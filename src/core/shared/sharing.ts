@@ -45,8 +45,8 @@ const WANT_MS = 2_000;
 /** A difference that has lasted so long is looked into by the higher id too, ms. As for members. */
 const LASTING_MS = 5_000;
 
-/** After a standstill the host hands over what has come meanwhile within so long, ms. Guess, unmeasured. */
-const STALE_MS = 1_000;
+/** A link that has held something for longer than this is not there any more, ms. */
+const STALE_MS_MAX = 30_000;
 
 /** What a neighbour may ask of us: in the long run, and at once. Entries. */
 const ANSWERS_PER_SECOND = 512;
@@ -56,6 +56,8 @@ interface Neighbour {
   readonly difference: Spell;
   comparedAt: number;
   readonly answers: TokenBucket;
+  /** What comes from it before may have waited for us while we stood still, ms. */
+  freshFrom: number;
   /** The write of ours that it refused last. */
   refused: Held | undefined;
 }
@@ -81,8 +83,6 @@ export class Sharing {
   /** Asked of somebody, and until when that counts, ms. */
   readonly #wanted = new Map<string, number>();
   #settled = false;
-  /** What came before may have waited for us while we stood still, ms. */
-  #livesFrom = 0;
 
   constructor(config: Config, deadlines: Deadlines, out: SharingOut) {
     this.#config = config;
@@ -126,6 +126,7 @@ export class Sharing {
       difference: new Spell(),
       comparedAt: now,
       answers,
+      freshFrom: 0,
       refused: undefined,
     });
     this.compare(peer);
@@ -212,7 +213,7 @@ export class Sharing {
     for (const entry of [...entries].sort((a, b) => (isLater(a, b) ? 1 : -1))) {
       this.#wanted.delete(entry.key);
       if (!this.registers.isNews(entry) || entry.ms > STAMP_MS_MAX) continue;
-      if (entry.lifeMs > 0 && now < this.#livesFrom) continue;
+      if (entry.lifeMs > 0 && now < (this.#neighbours.get(from)?.freshFrom ?? 0)) continue;
       const isAhead = entry.ms > this.clock.wallMs(now) + AHEAD_MS_MAX;
       // Of what ends by itself nothing depends on the order.
       if (isAhead && entry.writer === from && entry.lifeMs === 0 && this.#settled) {
@@ -257,14 +258,16 @@ export class Sharing {
   }
 
   /**
-   * The host stood still, and the clock of the core for so much of that. What comes next may be as old: what has a life
-   * is asked for anew.
+   * The host stood still for `gapMs`, and the clock of the core for `missedMs` of it. What comes next on the links that
+   * there are may have waited as long, and be sent again only after as long: what has a life is asked for anew.
    */
-  resume(missedMs: number): void {
+  resume(gapMs: number, missedMs: number): void {
+    const now = this.#out.now();
     this.clock.advance(missedMs);
     this.registers.age(missedMs);
-    this.#livesFrom = this.#out.now() + STALE_MS;
-    this.onDeadline(this.#out.now());
+    const freshFrom = now + Math.min(STALE_MS_MAX, gapMs);
+    for (const neighbour of this.#neighbours.values()) neighbour.freshFrom = freshFrom;
+    this.onDeadline(now);
   }
 
   #hasRoom(entry: SharedEntry, share: number): boolean {
