@@ -1,6 +1,7 @@
 // Simple rules of the tree, held by a machine. Each test lists what breaks its rule, so a failure says where.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -97,4 +98,28 @@ test("every dependency has its reason in docs/dependencies.md", () => {
   const reasons = read("docs/dependencies.md");
   const names = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
   expect(names.filter((name) => !reasons.includes(`\`${name}\``))).toEqual([]);
+});
+
+test("each link of the documentation leads to a file and to a heading of it", () => {
+  const slug = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, "")
+      .replaceAll(" ", "-");
+  const headings = (file: string): string[] =>
+    [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => slug(heading));
+  const links = among(/\.md$/).flatMap((file) =>
+    [...read(file).matchAll(/\]\((?!\w+:)([^)#]*)#?([^)]*)\)/g)].map(
+      ([, path = "", heading = ""]) => {
+        const to = path === "" ? file : posix.join(posix.dirname(file), path);
+        return { link: `${file}: ${path}#${heading}`, to, heading };
+      },
+    ),
+  );
+  expect(links.length).toBeGreaterThan(50);
+  const broken = links.filter(
+    ({ to, heading }) =>
+      !existsSync(root + to) || (heading !== "" && !headings(to).includes(heading)),
+  );
+  expect(broken.map(({ link }) => link)).toEqual([]);
 });
