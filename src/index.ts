@@ -9,6 +9,7 @@ export type { Join } from "./mesh/join.ts";
 export type { KnowHandler, Known, KnowOptions } from "./mesh/knowing.ts";
 export type { ListenOptions, Unlisten } from "./mesh/listeners.ts";
 export type { Mesh } from "./mesh/mesh.ts";
+export type { MeshStream, StreamHandler, StreamProgress } from "./mesh/mesh-stream.ts";
 export type {
   Description,
   Identity,

@@ -9,8 +9,8 @@ import type { Words } from "./broadcast/lasting.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
-import { laneOf } from "./links/lanes.ts";
-import { type ByeReason, LinkTable } from "./links/link-table.ts";
+import { isAhead, isPiece, laneOf } from "./links/lanes.ts";
+import { type Bulk, type ByeReason, LinkTable } from "./links/link-table.ts";
 import type { Effect, Lane, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
 import {
@@ -24,8 +24,10 @@ import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
 import { Delivery } from "./routing/delivery.ts";
 import { Common } from "./shared/common.ts";
+import { EncodedDeltas } from "./state/encoded.ts";
 import { Replication } from "./state/replication.ts";
 import type { StateChange } from "./state/store.ts";
+import { isOfStream } from "./streams/streams.ts";
 import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
 import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
 
@@ -57,8 +59,7 @@ export class Composition {
   now: number;
   stopped = false;
   #connected = false;
-  /** The state delta that was encoded last. */
-  #encoded: { readonly key: string; readonly bytes: Uint8Array } | undefined;
+  readonly #encodedDeltas = new EncodedDeltas((delta) => this.links.encode(delta));
   #effects: Effect[] = [];
 
   constructor(config: Config, rng: Rng, now: number, { codec, known }: Shared) {
@@ -213,6 +214,7 @@ export class Composition {
     } else if (inner.type === "probeAck") this.membership.failures.onProbeAck(from, this.now);
     else if (inner.type === "direct") this.delivery.onDirect(from, inner);
     else if (inner.type === "directAck") this.delivery.onAck(from, inner);
+    else if (isOfStream(inner)) this.delivery.streams.onMessage(from, inner);
     else this.linking.onInner(from, inner, undefined, this.now);
   }
 
@@ -234,6 +236,7 @@ export class Composition {
       const wasPresent = before !== undefined && isPresent(before);
       if (present || wasPresent) this.state.setLive(id, generation, present);
       if (!present) this.delivery.gone(id);
+      else if (generation !== before?.record.generation) this.delivery.streams.gone(id);
       if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
       if (after.state === "left") this.state.drop(id);
       if (before === undefined) this.broadcast.onKnown(id, this.now);
@@ -321,7 +324,7 @@ export class Composition {
       message: (from, message) => this.#onMessage(from, message),
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
       now: () => this.now,
-      nextBulk: (peer) => this.#nextState(peer),
+      bulk: [(peer) => this.#nextState(peer), (peer) => this.#nextPiece(peer)],
       handedOver: (token) => this.#handovers.one(token),
     });
   }
@@ -394,6 +397,10 @@ export class Composition {
       broken: (peer) => this.linking.onNoRoute(peer, this.now),
       sent: (id) => this.emit({ type: "sent", id }),
       sendFailed: (id, reason) => this.emit({ type: "sendFailed", id, reason }),
+      streams: {
+        wake: (neighbour) => this.links.wake(neighbour),
+        event: (id, event) => this.emit({ type: "stream", id, ...event }),
+      },
     });
   }
 
@@ -453,7 +460,10 @@ export class Composition {
     const encoded = this.links.encode(message);
     const lane = laneOf(message);
     if (token !== undefined) this.#handovers.begin(token, to.length);
-    const refused = to.filter((peer) => !this.links.sendBulk(peer, encoded, lane, token));
+    const place = isAhead(message) ? "first" : isPiece(message) ? "passing" : "last";
+    const refused = to.filter(
+      (peer) => !this.links.sendBulk(peer, encoded, lane, { token, place }),
+    );
     if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
     return refused;
   }
@@ -464,15 +474,17 @@ export class Composition {
     return to.filter((peer) => !this.links.sendEager(peer, encoded, lane));
   }
 
-  /** Neighbours that are served side by side get the same deltas: each is encoded once. */
-  #nextState(peer: MemberId): Uint8Array | undefined {
+  #nextState(peer: MemberId): Bulk | undefined {
     const delta = this.state.next(peer);
     if (delta === undefined) return undefined;
-    const { owner, generation, from, to, kept } = delta;
-    const key = `${owner} ${generation} ${from} ${to} ${kept === undefined}`;
-    if (this.#encoded?.key !== key) this.#encoded = { key, bytes: this.links.encode(delta) };
-    this.state.stats.repairBytes += this.#encoded.bytes.length;
-    return this.#encoded.bytes;
+    const bytes = this.#encodedDeltas.of(delta);
+    this.state.stats.repairBytes += bytes.length;
+    return { bytes, lane: "unordered" };
+  }
+
+  #nextPiece(neighbour: MemberId): Bulk | undefined {
+    const message = this.delivery.nextPiece(neighbour);
+    return message && { bytes: this.links.encode(message), lane: laneOf(message) };
   }
 
   #effect(effect: Effect): void {

@@ -133,6 +133,18 @@ export const PARAMETERS = {
   demandWindowMs: { default: 5_000, min: 100, max: 60_000 },
   /** A link that was opened for traffic is ended after so long without any. Guess, unmeasured. */
   demandIdleMs: { default: 30_000, min: 100, max: 3_600_000 },
+  /** Streams that are open at once, and those that one member has opened to us. */
+  streamsMax: { default: 256, min: 1, max: 4_096 },
+  streamsPerPeerMax: { default: 32, min: 1, max: 4_096 },
+  /** What a stream may have on its way at first, and on a path that holds more. Source: measured between two tabs. */
+  streamWindowBytes: { default: 262_144, min: 32_768, max: 16_777_216 },
+  streamWindowBytesMax: { default: 4_194_304, min: 32_768, max: 67_108_864 },
+  /** What all streams together may hold for their readers, a small window for each aside. Bytes. */
+  streamBytesMax: { default: 67_108_864, min: 65_536, max: 1_073_741_824 },
+  /** A stream that nobody here has taken by then is refused. Guess, unmeasured. */
+  streamTakeMs: { default: 5_000, min: 10, max: 60_000 },
+  /** A stream whose other end was not heard for so long is over. Above the stalls of a busy link. */
+  streamSilenceMs: { default: 30_000, min: 1_000, max: 3_600_000 },
   /** Bytes of all state that one owner may hold, keys and values. */
   stateBytesMax: { default: 8_388_608, min: 1_024, max: 67_108_864 },
   /** Keys of one owner. */

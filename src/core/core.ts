@@ -75,7 +75,7 @@ export class Core implements Machine {
         transport: link?.transport ?? "",
         health: this.#layers.membership.detector.health(peer),
         phi: this.#layers.membership.detector.phi(peer, now),
-        queuedBytes: link?.queuedBytes ?? 0,
+        queuedBytes: link === undefined ? 0 : link.queue.bytes + link.passing.bytes,
         sentBytes: link?.sentBytes ?? 0,
         receivedBytes: link?.receivedBytes ?? 0,
       };
@@ -97,6 +97,10 @@ export class Core implements Machine {
       broadcast: { ...this.#layers.broadcast.stats },
       state: { ...this.#layers.state.stats },
       shared: this.#layers.common.stats(),
+      streams: {
+        open: this.#layers.delivery.streams.count,
+        ...this.#layers.delivery.streams.stats,
+      },
     };
   }
 
@@ -137,6 +141,7 @@ export class Core implements Machine {
         return this.#onDeadlines();
       case "resumed":
         this.#layers.membership.resume(input.gapMs, now);
+        this.#layers.delivery.streams.resumed(input.gapMs);
         return this.#layers.linking.retry(now);
       case "online":
         return this.#layers.linking.retry(now);
@@ -211,6 +216,8 @@ export class Core implements Machine {
         return this.#layers.common.sharing.onDeadline(now);
       case "direct":
         return this.#layers.delivery.onDeadline(Number(subject));
+      case "stream":
+        return this.#layers.delivery.streams.onDeadline(Number(subject));
       case "search":
         return this.#layers.delivery.onSearchDeadline(subject);
     }
@@ -240,6 +247,18 @@ export class Core implements Machine {
         return this.#layers.state.write(command.key, command.value);
       case "delete":
         return this.#layers.state.write(command.key, undefined);
+      case "streamOpen":
+        return this.#layers.delivery.streams.open(command.id, command.to, command.name);
+      case "streamTake":
+        return this.#layers.delivery.streams.take(command.id);
+      case "streamWrite":
+        return this.#layers.delivery.streams.write(command.id, command.bytes);
+      case "streamEnd":
+        return this.#layers.delivery.streams.end(command.id);
+      case "streamRead":
+        return this.#layers.delivery.streams.read(command.id, command.count);
+      case "streamAbort":
+        return this.#layers.delivery.streams.abort(command.id, command.message);
       case "sync":
         return this.#layers.sync();
       case "describe":

@@ -114,6 +114,26 @@ export type Command =
       readonly key: string;
       readonly value: Uint8Array | undefined;
     }
+  /**
+   * Opens a stream to one member. The application numbers them, always higher. Ends in `closed`; what happens meanwhile
+   * is told by `stream` events.
+   */
+  | {
+      readonly type: "streamOpen";
+      readonly id: number;
+      readonly to: MemberId;
+      readonly name: string;
+    }
+  /** Takes a stream that was offered. */
+  | { readonly type: "streamTake"; readonly id: number }
+  /** Not beyond `writableTo` by more than 64 KiB. */
+  | { readonly type: "streamWrite"; readonly id: number; readonly bytes: Uint8Array }
+  /** Nothing more will be written. */
+  | { readonly type: "streamEnd"; readonly id: number }
+  /** So many bytes more were read: the other end may send as many. */
+  | { readonly type: "streamRead"; readonly id: number; readonly count: number }
+  /** Ends it both ways; the other end is told why. No `closed` follows. */
+  | { readonly type: "streamAbort"; readonly id: number; readonly message: string }
   /** Replaces what the member says about itself. */
   | { readonly type: "describe"; readonly about: About }
   /** Compares now, with every neighbour, what both know. */
@@ -177,6 +197,36 @@ export interface MemberView extends About {
   readonly neighbours: readonly MemberId[];
 }
 
+/**
+ * How a stream ended: both ways, with all that was written; by the other end, which may say why; untaken; for want of
+ * room; or because the other end is gone, or not to be heard.
+ */
+export type StreamOutcome = "done" | "aborted" | "refused" | "full" | "gone";
+
+/** What happens to a stream. */
+export type StreamEvent =
+  /** Another member has opened it: take or abort it. Its id is below zero. */
+  | {
+      readonly what: "offered";
+      readonly from: MemberId;
+      readonly name: string;
+      readonly writableTo: number;
+    }
+  /** The other end has taken it. */
+  | { readonly what: "taken" }
+  | { readonly what: "data"; readonly bytes: Uint8Array }
+  /** The other end has written all; so has it been told here. */
+  | { readonly what: "ended" }
+  /** `writableTo`: how much may be written in all by now. `done`: the other end has it all, and its end. */
+  | {
+      readonly what: "progress";
+      readonly sentBytes: number;
+      readonly acknowledgedBytes: number;
+      readonly writableTo: number;
+      readonly done: boolean;
+    }
+  | { readonly what: "closed"; readonly outcome: StreamOutcome; readonly message: string };
+
 /** What the core tells the application. */
 export type MeshEvent =
   /**
@@ -232,6 +282,7 @@ export type MeshEvent =
       /** When it was written, ms since 1970. */
       readonly atMs: number;
     }
+  | ({ readonly type: "stream"; readonly id: number } & StreamEvent)
   /** A write of ours did not fit the limits of the state. */
   | { readonly type: "writeRefused"; readonly key: string }
   | { readonly type: "said"; readonly id: number }

@@ -18,6 +18,20 @@ export interface CoreStats {
   readonly broadcast: BroadcastStats;
   readonly state: StateStats;
   readonly shared: SharedStats;
+  readonly streams: StreamStats;
+}
+
+export interface StreamStats {
+  /** Streams that are open now, and since the start those that we opened, and took. */
+  readonly open: number;
+  readonly opened: number;
+  readonly taken: number;
+  /** Messages of no stream, beyond what was granted, or of one stream too many. */
+  readonly rejected: number;
+  readonly sentBytes: number;
+  /** Of those: sent again because a way broke. */
+  readonly resentBytes: number;
+  readonly receivedBytes: number;
 }
 
 /** In frames, but for `hopsMax`. */

@@ -11,13 +11,13 @@ import { leftMeanwhile, sendError } from "./mesh-errors.ts";
 import { PeerObject, Peers } from "./peers.ts";
 import { SharedConfig } from "./shared-config.ts";
 import { StateView } from "./state-view.ts";
+import { Streaming } from "./streaming.ts";
 import { Timers } from "./timers.ts";
 
 export interface InboundContext {
   readonly logger: Logger | undefined;
   linkWith(peer: MemberId): LinkView | undefined;
-  /** Performs a write to what all share. */
-  share(command: Extract<Command, { type: "share" }>): readonly MeshEvent[];
+  command(command: Command): readonly MeshEvent[];
   /** The mesh tells us something about ourselves. */
   ownChanged(own: MemberView): void;
   /** Another process uses our identity. */
@@ -40,6 +40,7 @@ export class Inbound {
   readonly knowing: Knowing;
   readonly timers: Timers;
   readonly config: SharedConfig;
+  readonly streaming: Streaming;
   readonly said: Answers = pendingAnswers();
   readonly sent: Answers = pendingAnswers();
   /** Values that came and could not be read. */
@@ -59,7 +60,12 @@ export class Inbound {
       () => this.self,
       this.events.report,
     );
-    this.config = new SharedConfig(this.events.report, context.share);
+    this.config = new SharedConfig(this.events.report, context.command);
+    this.streaming = new Streaming({
+      command: context.command,
+      peer: (id) => this.peers.get(id),
+      report: this.events.report,
+    });
     this.timers = new Timers(this.events.report);
     this.self = this.#peerObject(own);
   }
@@ -80,6 +86,7 @@ export class Inbound {
     this.timers.stop();
     this.said.rejectAll(leftMeanwhile());
     this.sent.rejectAll(leftMeanwhile());
+    this.streaming.stop(leftMeanwhile());
   }
 
   take(event: MeshEvent): void {
@@ -94,6 +101,8 @@ export class Inbound {
         return this.#onState(event);
       case "shared":
         return this.config.take(event);
+      case "stream":
+        return this.streaming.tell(event);
       case "said":
         return this.said.resolve(event.id);
       case "sent":

@@ -11,11 +11,16 @@ export function sendError(reason: "unreachable" | "overloaded" | "gone"): Hearsa
   return new HearsayError(`send:${reason}`, messages[reason]);
 }
 
-export function unknownPeer(id: string): HearsayError {
+export function unknownPeer(what: "send" | "stream", id: string): HearsayError {
   return new HearsayError(
-    "send:unknown-peer",
+    `${what}:unknown-peer`,
     `there is no peer ${id}: its id is one of mesh.peers`,
   );
+}
+
+export function streamGone(): HearsayError {
+  const message = "the other end is gone, or has not answered for long";
+  return new HearsayError("stream:gone", `${message}: what was not acknowledged may be lost`);
 }
 
 export const TAKEN =

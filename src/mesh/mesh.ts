@@ -17,7 +17,8 @@ import { Inbound } from "./inbound.ts";
 import type { KnowHandler, Known, KnowOptions } from "./knowing.ts";
 import { Life, type Self } from "./life.ts";
 import { type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
-import { sayFull, sendError, unknownPeer } from "./mesh-errors.ts";
+import { sayFull, sendError, streamGone, unknownPeer } from "./mesh-errors.ts";
+import type { MeshStream, StreamHandler } from "./mesh-stream.ts";
 import {
   checkDescription,
   checkLife,
@@ -82,7 +83,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     this.#inbound = new Inbound(this.#ownView(), {
       logger: options.logger ?? host.logger,
       linkWith: (id) => this.#life.running?.links().find(({ peer }) => peer === id),
-      share: (command) => this.#life.driver().command(command),
+      command: (command) => this.#life.driver().command(command),
       ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
       taken: () => this.#life.stop(false),
       checkHealth: () => this.#checkHealth(),
@@ -221,11 +222,47 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     const peerId = typeof to === "string" ? to : to.id;
     const driver = this.#life.driver();
     const state = this.peers.get(peerId)?.state;
-    if (state === undefined) return refused(unknownPeer(peerId));
+    if (state === undefined) return refused(unknownPeer("send", peerId));
     if (state === "down" || state === "left") return refused(sendError("gone"));
     const { id, promise } = this.#inbound.sent.open(options.signal);
     driver.command({ type: "send", id, to: peerId, name, value, timeoutMs });
     return promise;
+  }
+
+  /**
+   * Opens a stream of bytes, both ways, to one member, over others if need be. Resolves when it is taken there.
+   * `signal` aborts it, at any time.
+   * @throws HearsayError `name:bad`, `stream:…`, `mesh:left`
+   */
+  async stream(
+    to: string | Pick<Peer, "id">,
+    name: string,
+    options: ListenOptions = {},
+  ): Promise<MeshStream> {
+    checkName(name);
+    this.#life.driver();
+    const id = typeof to === "string" ? to : to.id;
+    const peer = this.#inbound.peers.get(id);
+    if (peer === undefined) throw unknownPeer("stream", id);
+    if (peer.state === "down" || peer.state === "left") throw streamGone();
+    return await this.#inbound.streaming.open(peer, name, options);
+  }
+
+  /**
+   * Takes streams that others open, of names that match `pattern`: each goes to the first that listens for it. When the
+   * promise of `handler` resolves and the other end has written all, ours ends, too. Gives the function that ends the
+   * listening; without a handler: an async iterator. What nobody takes within 5 s is refused.
+   */
+  onStream(pattern: string, handler: StreamHandler, options?: ListenOptions): Unlisten;
+  onStream(pattern: string, options?: ListenOptions): Reading<MeshStream>;
+  onStream(
+    pattern: string,
+    handler?: StreamHandler | ListenOptions,
+    options?: ListenOptions,
+  ): Unlisten | Reading<MeshStream> {
+    const { streaming } = this.#inbound;
+    if (typeof handler === "function") return streaming.listen(pattern, handler, options);
+    return streaming.read(pattern, handler);
   }
 
   /**

@@ -103,6 +103,7 @@ const linkRequest = fc.record({
   flags: number,
   links: number,
 });
+const streamId = { generation: number, number, ours: fc.boolean() };
 export const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type: T }>> } = {
   linkRequest: linkRequest.map((one) => ({ type: "linkRequest" as const, ...one })),
   linkAccept: typed("linkAccept", { attempt: number, flags: number }),
@@ -116,6 +117,29 @@ export const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type:
   routeFound: fc.constant({ type: "routeFound" as const }),
   probe: typed("probe", { sequence: number }),
   probeAck: typed("probeAck", { sequence: number }),
+  streamOpen: typed("streamOpen", { generation: number, number, name, window: number }),
+  streamData: typed("streamData", {
+    ...streamId,
+    offset: number,
+    kind: fc.constantFrom("more" as const, "pause" as const, "end" as const),
+    bytes,
+  }),
+  streamAck: typed("streamAck", {
+    ...streamId,
+    received: number,
+    consumed: number,
+    window: number,
+  }),
+  streamAbort: typed("streamAbort", {
+    ...streamId,
+    reason: fc.constantFrom(
+      "aborted" as const,
+      "refused" as const,
+      "full" as const,
+      "unknown" as const,
+    ),
+    message: name,
+  }),
 };
 const inner: fc.Arbitrary<Inner> = fc.oneof(...Object.values(inners));
 

@@ -1,7 +1,7 @@
 /** Which lane carries what, by the type of the message. */
 
 import type { Lane } from "../machine.ts";
-import type { Message } from "../wire/messages.ts";
+import type { Inner, Message } from "../wire/messages.ts";
 
 type Types = ReadonlySet<Message["type"]>;
 
@@ -25,6 +25,21 @@ const UNORDERED: Types = new Set<Message["type"]>([
   "credit",
 ]);
 
-export function laneOf({ type }: Message): Lane {
-  return UNORDERED.has(type) ? "unordered" : "reliable";
+export function laneOf(message: Message): Lane {
+  return UNORDERED.has(message.type) || isPiece(message) ? "unordered" : "reliable";
+}
+
+function innerType(message: Message): Inner["type"] | undefined {
+  return message.type === "local" || message.type === "routed" ? message.inner.type : undefined;
+}
+
+/** A piece of a stream: where it is passed on, it takes turns with what else waits. */
+export function isPiece(message: Message): boolean {
+  return innerType(message) === "streamData";
+}
+
+/** Small, and a stream waits for it: it goes ahead of what waits. */
+export function isAhead(message: Message): boolean {
+  const type = innerType(message);
+  return type === "streamAck" || type === "streamOpen" || type === "streamAbort";
 }

@@ -7,7 +7,7 @@
  *
  * Two classes of what must arrive: urgent frames go at once; bulk waits, and only enters the transport while less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames never stand behind
  * much of it and a slow receiver slows its senders. Bulk is what was queued, in turn with what is only made when the
- * link has room for it (`nextBulk`: state, of which by then something newer may be known).
+ * link has room for it: state, of which by then something newer may be known, and streams.
  */
 
 import type { Config } from "../config.ts";
@@ -24,6 +24,7 @@ import {
 import { Assembly, Outgoing, Underway } from "./fragments.ts";
 import { BULK, laneOf } from "./lanes.ts";
 import { SendWindow } from "./send-window.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Bits of `hello.features`: what minor versions add. None so far. */
 const FEATURES = 0;
@@ -61,12 +62,13 @@ export interface Link {
   /** Bulk bytes received, and what was acknowledged of them. */
   bulkReceivedBytes: number;
   bulkAcknowledgedBytes: number;
-  queue: Outgoing[];
+  /** What was queued, and what is passed on of others' streams. */
+  readonly queue: Waiting;
+  readonly passing: Waiting;
   /** The message that is being sent. */
   current: Outgoing | undefined;
-  /** What is made next comes before what is queued. */
-  makesNext: boolean;
-  queuedBytes: number;
+  /** Which source of bulk has its turn. */
+  turn: number;
   /** The message that was queued last. */
   last: Outgoing | undefined;
   readonly underway: Underway;
@@ -75,6 +77,18 @@ export interface Link {
   fragmentAt: number;
   sentBytes: number;
   receivedBytes: number;
+}
+
+interface BulkOptions {
+  readonly token?: number | undefined;
+  /** Behind what already waits, ahead of it, or in turn with it: passed on of others' streams. Default last. */
+  readonly place?: "last" | "first" | "passing";
+}
+
+/** Encoded, for a lane. */
+export interface Bulk {
+  readonly bytes: Uint8Array;
+  readonly lane: Lane;
 }
 
 export interface LinksOut {
@@ -92,8 +106,8 @@ export interface LinksOut {
   rejected(link: Link, reason: RejectReason): void;
   /** The time of this step, ms. */
   now(): number;
-  /** Bulk for `peer` that is made when its turn comes, encoded; undefined when there is none. */
-  nextBulk(peer: MemberId): Uint8Array | undefined;
+  /** Sources of bulk for a peer that is made when its turn comes; undefined when there is none. */
+  readonly bulk: readonly ((peer: MemberId) => Bulk | undefined)[];
   /** What was sent with this token has been handed over to one link, or that link is gone. */
   handedOver(token: number): void;
 }
@@ -164,10 +178,10 @@ export class LinkTable {
       window: new SendWindow(this.#config),
       bulkReceivedBytes: 0,
       bulkAcknowledgedBytes: 0,
-      queue: [],
+      queue: new Waiting(),
+      passing: new Waiting(),
       current: undefined,
-      makesNext: false,
-      queuedBytes: 0,
+      turn: 0,
       last: undefined,
       underway: new Underway(),
       assembly: new Assembly(),
@@ -225,13 +239,21 @@ export class LinkTable {
    * Bulk: behind what already waits. Encoded once by the caller, for many links.
    * False, and nothing is queued, when there is no link or its queue is full.
    */
-  sendBulk(peer: MemberId, encoded: Uint8Array, lane: Lane, token?: number): boolean {
+  sendBulk(
+    peer: MemberId,
+    encoded: Uint8Array,
+    lane: Lane,
+    { token, place = "last" }: BulkOptions = {},
+  ): boolean {
     const link = this.linkTo(peer);
     if (link === undefined) return false;
-    if (link.queuedBytes + encoded.length > this.#config.queueBytesMax) return false;
-    link.last = new Outgoing(encoded, lane, token);
-    link.queue.push(link.last);
-    link.queuedBytes += encoded.length;
+    const waiting = place === "passing" ? link.passing : link.queue;
+    const { queueBytesMax, streamWindowBytesMax } = this.#config;
+    const bytesMax = place === "passing" ? streamWindowBytesMax : queueBytesMax;
+    if (waiting.bytes + encoded.length > bytesMax) return false;
+    const message = new Outgoing(encoded, lane, token);
+    if (place === "last") link.last = message;
+    waiting.add(message, place === "first");
     this.#pump(link);
     return true;
   }
@@ -250,7 +272,7 @@ export class LinkTable {
     return true;
   }
 
-  /** There is something for `nextBulk` to make. */
+  /** One of the sources of bulk has something. */
   wake(peer: MemberId): void {
     const link = this.linkTo(peer);
     if (link !== undefined) this.#pump(link);
@@ -381,10 +403,9 @@ export class LinkTable {
 
   #remove(link: Link, reason: string, onPurpose: boolean): void {
     if (!this.#links.delete(link.id)) return;
-    for (const waiting of [link.current, ...link.queue]) {
+    for (const waiting of [link.current, ...link.queue.takeAll()]) {
       if (waiting?.token !== undefined) this.#out.handedOver(waiting.token);
     }
-    link.queue = [];
     link.current = undefined;
     if (link.peer === undefined) return;
     const links = (this.#byPeer.get(link.peer) ?? []).filter((other) => other !== link);
@@ -402,8 +423,7 @@ export class LinkTable {
     const bytes = this.#codec.encode(message);
     if (bytes.length <= FRAME_BYTES_MAX) return this.#transmit(link, lane, bytes);
     invariant(lane !== "datagram", "what rides the datagram lane fits a datagram");
-    link.queue.push(new Outgoing(bytes, lane));
-    link.queuedBytes += bytes.length;
+    link.queue.add(new Outgoing(bytes, lane));
     this.#pump(link);
   }
 
@@ -433,19 +453,25 @@ export class LinkTable {
     }
   }
 
-  /** What is queued and what is made take turns. */
+  /** What is queued, what is passed on and what is made take turns. */
   #nextOf(link: Link): Outgoing | undefined {
-    const made = link.makesNext ? this.#make(link) : undefined;
-    const queued = made === undefined ? link.queue.shift() : undefined;
-    link.makesNext = queued !== undefined;
-    if (queued !== undefined) link.queuedBytes -= queued.length;
-    return made ?? queued ?? this.#make(link);
+    const { bulk } = this.#out;
+    const sources = 2 + bulk.length;
+    for (let i = 0; i < sources; i++) {
+      const turn = (link.turn + i) % sources;
+      const make = bulk[turn - 2];
+      const next =
+        make === undefined ? [link.queue, link.passing][turn]?.take() : this.#make(link, make);
+      if (next === undefined) continue;
+      link.turn = turn + 1;
+      return next;
+    }
+    return undefined;
   }
 
-  #make(link: Link): Outgoing | undefined {
-    const encoded = link.peer === undefined ? undefined : this.#out.nextBulk(link.peer);
-    if (encoded === undefined) return undefined;
-    return new Outgoing(encoded, "unordered");
+  #make(link: Link, make: LinksOut["bulk"][number]): Outgoing | undefined {
+    const made = link.peer === undefined ? undefined : make(link.peer);
+    return made && new Outgoing(made.bytes, made.lane);
   }
 
   #hasRoom(link: Link): boolean {

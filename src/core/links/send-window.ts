@@ -9,6 +9,8 @@
 
 import type { Config } from "../config.ts";
 
+type Bounds = Pick<Config, "windowBytes" | "windowBytesMax">;
+
 /** A wider window is worth it when it brings so much more. */
 const GAIN = 1.25;
 /** A round may take so many times the shortest. */
@@ -18,14 +20,14 @@ const SHRINK = 0.8;
 const BYTES_PER_MS = 20_000;
 
 export class SendWindow {
-  readonly #config: Config;
+  readonly #config: Bounds;
   #bytes: number;
   #roundTotal: number | undefined;
   #roundAt = 0;
   #rate = 0;
   #shortestMs = Number.POSITIVE_INFINITY;
 
-  constructor(config: Config) {
+  constructor(config: Bounds) {
     this.#config = config;
     this.#bytes = config.windowBytes;
   }

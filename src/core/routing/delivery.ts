@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import type { MemberTable } from "../membership/table.ts";
+import { Streams, type StreamsOut } from "../streams/streams.ts";
 import type { Inner, Message, MessageOf } from "../wire/messages.ts";
 import { Demand } from "./demand.ts";
 import { DirectMessages, type SendFailure } from "./direct.ts";
@@ -29,6 +30,7 @@ export interface DeliveryOut {
   broken(peer: MemberId): void;
   sent(id: number): void;
   sendFailed(id: number, reason: SendFailure): void;
+  readonly streams: Pick<StreamsOut, "wake" | "event">;
 }
 
 export class Delivery {
@@ -38,6 +40,7 @@ export class Delivery {
   readonly #router: Router;
   readonly #search: RouteSearch;
   readonly #direct: DirectMessages;
+  readonly streams: Streams;
   readonly #out: DeliveryOut;
 
   constructor(
@@ -59,6 +62,7 @@ export class Delivery {
       deliver: (from, inner) => this.#onInner(from, inner),
       broken: (target) => {
         this.#direct.retrySoon(target);
+        this.streams.onBroken(target);
         out.broken(target);
       },
     });
@@ -77,6 +81,14 @@ export class Delivery {
       sent: (id) => out.sent(id),
       failed: (id, reason) => out.sendFailed(id, reason),
     });
+    this.streams = new Streams(config, deadlines, {
+      ...out.streams,
+      now,
+      generation: () => table.own.generation,
+      tell: (to, inner) => this.carry(to, inner),
+      hop: (to) => this.#hop(to),
+      unanswered: (to) => this.#unanswered(to),
+    });
   }
 
   /** Messages carried for others since the start. */
@@ -87,6 +99,14 @@ export class Delivery {
   /** Sends once and does not look back. False when there is no way now. */
   carry(to: MemberId, inner: Inner): boolean {
     return this.#router.carry(to, inner) !== undefined;
+  }
+
+  /** The next piece of a stream for the link with `neighbour`, which has room. */
+  nextPiece(neighbour: MemberId): Message | undefined {
+    const next = this.streams.next(neighbour);
+    if (next === undefined) return undefined;
+    this.#noteDemand(next.to, next.inner.bytes.length);
+    return this.#router.enclose(next.to, next.inner);
   }
 
   /** Sends until it has arrived: ends in `sent` or `sendFailed`. */
@@ -124,12 +144,14 @@ export class Delivery {
   /** Our link with `peer` came or went. */
   linksChanged(peer: MemberId): void {
     this.#direct.wayChanged(peer, this.#now());
+    this.streams.linksChanged(peer, this.#out.linked(peer));
   }
 
   /** The member left or is down. */
   gone(peer: MemberId): void {
     this.#search.end(peer);
     this.#direct.gone(peer);
+    this.streams.gone(peer);
   }
 
   onDeadline(sequence: number): void {
@@ -153,14 +175,28 @@ export class Delivery {
     again: boolean,
   ): { via: MemberId; waits: () => boolean } | undefined {
     const now = this.#now();
-    if (again && !this.#out.linked(to)) this.#routes.unanswered(to, now);
+    if (again) this.#unanswered(to);
     const via = this.#router.carry(to, inner);
-    if (via !== to) {
-      if (via === undefined) this.#search.find(to, now);
-      if (this.demand.note(to, inner.value.length, now) && this.#out.wanted(to)) {
-        this.demand.want(to);
-      }
-    } else this.demand.note(to, inner.value.length, now);
+    if (via === undefined) this.#search.find(to, now);
+    this.#noteDemand(to, inner.value.length);
     return via === undefined ? undefined : { via, waits: this.#out.queued(via) };
+  }
+
+  /** The neighbour that what goes to `to` is given to. Where none is known, a way is searched. */
+  #hop(to: MemberId): MemberId | undefined {
+    const hop = this.#router.hop(to);
+    if (hop === undefined) this.#search.find(to, this.#now());
+    return hop;
+  }
+
+  /** What was sent to `to` was not answered: another way is tried, if there is one. */
+  #unanswered(to: MemberId): void {
+    if (!this.#out.linked(to)) this.#routes.unanswered(to, this.#now());
+  }
+
+  /** Much that goes to `to` over others asks it for a link. */
+  #noteDemand(to: MemberId, bytes: number): void {
+    const isMuch = this.demand.note(to, bytes, this.#now());
+    if (isMuch && !this.#out.linked(to) && this.#out.wanted(to)) this.demand.want(to);
   }
 }

@@ -40,14 +40,20 @@ export class Router {
 
   /** Sends `inner` over the link with `to`, or along a path; gives the neighbour that has it, if there is a way. */
   carry(to: MemberId, inner: Inner): MemberId | undefined {
-    if (this.#out.linked(to)) {
-      return this.#out.send(to, { type: "local", inner }) ? to : undefined;
-    }
-    const path = this.#routes.path(to, this.#out.now());
-    const next = path?.[0];
-    if (path === undefined || next === undefined) return undefined;
-    const message = { type: "routed", from: this.#own, path, hop: 0, inner } as const;
-    return this.#out.send(next, message) ? next : undefined;
+    const next = this.hop(to);
+    return next !== undefined && this.#out.send(next, this.enclose(to, inner)) ? next : undefined;
+  }
+
+  /** The neighbour that what goes to `to` is given to; undefined when no way is known. */
+  hop(to: MemberId): MemberId | undefined {
+    return this.#out.linked(to) ? to : this.#routes.path(to, this.#out.now())?.[0];
+  }
+
+  /** `inner` as the first hop to `to` gets it. */
+  enclose(to: MemberId, inner: Inner): MessageOf<"local"> | MessageOf<"routed"> {
+    if (this.#out.linked(to)) return { type: "local", inner };
+    const path = this.#routes.path(to, this.#out.now()) ?? [];
+    return { type: "routed", from: this.#own, path, hop: 0, inner };
   }
 
   onRouted(neighbour: MemberId, message: MessageOf<"routed">): void {

@@ -38,6 +38,8 @@ export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 524_288;
 export const FRAME_BYTES_MAX = 16_384;
 /** The largest one that rides the datagram lane. */
 export const DATAGRAM_BYTES_MAX = 1_100;
+/** What one piece of a stream holds: with its way it fits into a frame. */
+export const STREAM_PIECE_BYTES_MAX = 16_000;
 const UPDATES_MAX = 1_024;
 /** Entries of one part of a state. */
 export const STATE_ENTRIES_MAX = 4_096;
@@ -170,6 +172,9 @@ const linkRequest = struct({
 });
 export type LinkRequest = Infer<typeof linkRequest>;
 
+/** A stream, by its opener's generation and number; `ours`: the sender of this opened it. */
+const streamId = { generation: varint, number: varint, ours: boolean };
+
 /** What travels from one member to another that may have no link with it. */
 const inner = union({
   /** Asks for a link. Answered by `linkAccept` or `linkReject` with the same attempt. */
@@ -195,6 +200,32 @@ const inner = union({
   /** Is there a way to you? Answered by `probeAck`. */
   probe: struct({ sequence: varint }),
   probeAck: struct({ sequence: varint }),
+  /**
+   * Opens a stream, both ways, and grants `window` bytes. Answered by `streamAck` once somebody has taken it, or by
+   * `streamAbort`; repeated until then.
+   */
+  streamOpen: struct({ generation: varint, number: varint, name, window: varint }),
+  /**
+   * A piece. Answered by `streamAck`: soon, or at once where nothing follows it for now (`pause`) or for ever (`end`).
+   * An empty one asks whether the stream still is.
+   */
+  streamData: struct({
+    ...streamId,
+    offset: varint,
+    kind: oneOf(["more", "pause", "end"]),
+    bytes: bytes(STREAM_PIECE_BYTES_MAX),
+  }),
+  /**
+   * Everything before `received` has come (one more: and the end), the application has taken what is before
+   * `consumed`, and what is within `window` from there may be sent.
+   */
+  streamAck: struct({ ...streamId, received: varint, consumed: varint, window: varint }),
+  /** The stream is over, both ways. Answered by nothing. */
+  streamAbort: struct({
+    ...streamId,
+    reason: oneOf(["aborted", "refused", "full", "unknown"]),
+    message: name,
+  }),
 });
 export type Inner = Infer<typeof inner>;
 

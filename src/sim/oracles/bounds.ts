@@ -16,7 +16,7 @@ export const bounds: MakeOracle = (world, report) => {
     const wanted = DEADLINES_ALWAYS + DEADLINES_EACH * (known + links.count) + config.directMax;
     if (deadlines.size > wanted) report(member, `has ${deadlines.size} deadlines`);
     for (const peer of links.peers()) {
-      const { queuedBytes = 0 } = links.linkTo(peer) ?? {};
+      const queuedBytes = links.linkTo(peer)?.queue.bytes ?? 0;
       if (queuedBytes <= config.queueBytesMax) continue;
       report(member, `queues ${queuedBytes} bytes for ${peer}`);
     }

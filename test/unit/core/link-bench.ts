@@ -37,7 +37,12 @@ export class Bench {
       message: (from, message) => this.log.push(`${message.type} from ${nameOf(from)}`),
       rejected: (_link, reason) => this.log.push(`rejected: ${reason}`),
       now: () => this.now,
-      nextBulk: () => this.made.shift(),
+      bulk: [
+        () => {
+          const bytes = this.made.shift();
+          return bytes && { bytes, lane: "unordered" };
+        },
+      ],
       handedOver: (token) => this.handedOver.push(token),
     });
   }

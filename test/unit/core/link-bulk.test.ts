@@ -37,7 +37,7 @@ describe("bulk", () => {
       name: "n",
       value: new Uint8Array(150_000),
     });
-    expect(bench.table.sendBulk(HIGH, message, "reliable", 7)).toBe(true);
+    expect(bench.table.sendBulk(HIGH, message, "reliable", { token: 7 })).toBe(true);
     let inFlight = 0;
     let frames = 0;
     for (let rounds = 0; rounds < 100; rounds++) {
@@ -51,7 +51,7 @@ describe("bulk", () => {
     }
     expect(frames).toBe(Math.ceil(message.length / (FRAME_BYTES_MAX - 32)));
     expect(bench.handedOver).toEqual([7]);
-    expect(bench.table.linkTo(HIGH)?.queuedBytes).toBe(0);
+    expect(bench.table.linkTo(HIGH)?.queue.bytes).toBe(0);
   });
 
   test("what has left the transport and was not acknowledged still fills the window", () => {
@@ -81,7 +81,7 @@ describe("bulk", () => {
     bench.receive(1, { type: "credit", total: 48_000, whole: 0 });
     bench.table.writable(1, 1_000_000);
     expect(bench.types(1).slice(3)).toEqual(["prune", "fragment", "prune"]);
-    expect(bench.table.linkTo(HIGH)?.queuedBytes).toBe(0);
+    expect(bench.table.linkTo(HIGH)?.queue.bytes).toBe(0);
   });
 
   test("what is small passes all that waits, while the window is not full", () => {
@@ -150,14 +150,14 @@ describe("bulk", () => {
       bench.table.sendBulk(HIGH, bulk(16_000), "reliable"),
     );
     expect(taken.filter(Boolean).length).toBe(3 + 12);
-    expect(bench.table.linkTo(HIGH)?.queuedBytes).toBe(12 * 16_000);
+    expect(bench.table.linkTo(HIGH)?.queue.bytes).toBe(12 * 16_000);
     bench.leave(1, HIGH, 48_000);
     expect(bench.table.sendBulk(HIGH, bulk(16_000), "reliable")).toBe(true);
   });
 
   test("whoever asked is told when the last frame went, or the link with it", () => {
     for (let token = 1; token <= 5; token++)
-      bench.table.sendBulk(HIGH, bulk(16_000), "reliable", token);
+      bench.table.sendBulk(HIGH, bulk(16_000), "reliable", { token });
     expect(bench.handedOver).toEqual([1, 2, 3]);
     bench.table.closed(1, "failed");
     expect(bench.handedOver).toEqual([1, 2, 3, 4, 5]);
@@ -206,7 +206,7 @@ describe("bulk", () => {
               type: "local",
               inner: { type: "signal", attempt: 1, number: 0, payload: new Uint8Array(one.bytes) },
             });
-            if (bench.table.sendBulk(peer, bytes, "reliable", token)) expected.push(token);
+            if (bench.table.sendBulk(peer, bytes, "reliable", { token })) expected.push(token);
           } else if (one.do === "writable") bench.leave(link, peer, one.bytes);
           else if (one.do === "close") bench.table.closed(link, "closed");
           else if (one.do === "drop") bench.table.drop(peer, "silent");
