@@ -2,7 +2,7 @@
  * A WebRTC link beside a bare data channel, Node with Node within this process: round trips, small messages,
  * bulk. Both are measured in turns in one run; the figures are medians of the rounds.
  *
- *   node scripts/run-in-network.mjs npx tsx bench/link.ts [--rounds 5] [--json]
+ *   npm run bench -- link [--rounds 5] [--json]
  */
 
 import { once } from "node:events";
@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { LinkEnd } from "../src/testing/link-end.ts";
 import { webrtcTransport } from "../src/transport/webrtc.ts";
 import { loadWrtc } from "../src/transport/wrtc.node.ts";
+import { median, print, rowOf } from "./support/report.ts";
 
 const PINGS = 2_000;
 const SMALL_BYTES = 100;
@@ -149,23 +150,13 @@ for (let round = 0; round < Number(options.rounds); round++) {
   measured.push({ ours: await measure(await ourWire()), beside });
 }
 
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
-}
-
-const rows = ROWS.map(([row, unit], i) => {
-  const ours = median(measured.map((it) => it.ours[i] as number));
-  const beside = median(measured.map((it) => it.beside[i] as number));
-  return { row, ours, beside, ratio: ours / beside, unit };
-});
-
-if (options.json) {
-  console.log(JSON.stringify({ name: "link", rows }));
-} else {
-  console.log("a WebRTC link beside a bare data channel, Node with Node");
-  for (const { row, ours, beside, ratio, unit } of rows) {
-    const figures = [ours, beside].map((it) => it.toPrecision(3).padStart(9)).join(" beside ");
-    console.log(`${row.padEnd(28)} ${figures} ${unit.padEnd(4)} ratio ${ratio.toFixed(2)}`);
-  }
-}
+const rows = ROWS.map(([row, unit], i) =>
+  rowOf(
+    row,
+    unit,
+    median(measured.map(({ ours }) => ours[i] as number)),
+    median(measured.map(({ beside }) => beside[i] as number)),
+  ),
+);
+print("link", rows, options.json);
 process.exit();

@@ -2,7 +2,7 @@
  * The signaling server beside a bare `ws` relay: relayed messages per second, processor time per message, and
  * memory per idle client. Each server runs in a process of its own; both are measured in turns in one run.
  *
- *   npx tsx bench/signaling.ts [--clients 2000] [--seconds 2] [--rounds 3] [--json]
+ *   npm run bench -- signaling [--clients 2000] [--seconds 2] [--rounds 3] [--json]
  */
 
 import { type ChildProcess, fork } from "node:child_process";
@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { WebSocket, WebSocketServer } from "ws";
 import { createSignalingServer } from "../signaling-server/index.ts";
 import { encodeMessage } from "../src/signaling/protocol.ts";
+import { median, print, type Row, rowOf } from "./support/report.ts";
 
 const PAIRS = 20;
 /** Packets under way per pair. */
@@ -160,23 +161,14 @@ async function idle(kind: Kind, clients: number): Promise<{ each: number; all: n
 
 const join = (served: Served): Promise<WebSocket> => served.join(randomBytes(16).toString("hex"));
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const round = (value: number): number => Number(value.toPrecision(3));
 
-function median(values: readonly number[]): number {
-  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-interface Row {
-  readonly row: string;
-  readonly ours: number;
-  readonly beside: number;
-  readonly ratio: number;
-  readonly unit: string;
-}
-
-function rowOf(row: string, unit: string, ours: readonly number[], beside: readonly number[]): Row {
-  const [one, other] = [median(ours), median(beside)];
-  return { row, ours: round(one), beside: round(other), ratio: round(one / other), unit };
+function compared(
+  row: string,
+  unit: string,
+  ours: readonly number[],
+  beside: readonly number[],
+): Row {
+  return rowOf(row, unit, median(ours), median(beside));
 }
 
 async function measure(clients: number, seconds: number, rounds: number): Promise<Row[]> {
@@ -192,10 +184,10 @@ async function measure(clients: number, seconds: number, rounds: number): Promis
   const [ours, beside] = [await idle("ours", clients), await idle("beside", clients)];
   const size = `${PACKET_BYTES} B`;
   return [
-    rowOf(`relayed packets of ${size}`, "1/s", relays.ours, relays.beside),
-    rowOf(`server's processor time per packet of ${size}`, "µs", micros.ours, micros.beside),
-    rowOf(`memory per idle client, of ${clients}`, "kB", [ours.each / 1e3], [beside.each / 1e3]),
-    rowOf(
+    compared(`relayed packets of ${size}`, "1/s", relays.ours, relays.beside),
+    compared(`server's processor time per packet of ${size}`, "µs", micros.ours, micros.beside),
+    compared(`memory per idle client, of ${clients}`, "kB", [ours.each / 1e3], [beside.each / 1e3]),
+    compared(
       `memory of the process with ${clients} idle clients`,
       "MB",
       [ours.all / 1e6],
@@ -218,6 +210,5 @@ if (values.serve !== undefined) {
 } else {
   const { clients, seconds, rounds } = values;
   const rows = await measure(Number(clients), Number(seconds), Number(rounds));
-  if (values.json) console.log(JSON.stringify({ name: "signaling", rows }));
-  else console.table(rows);
+  print("signaling", rows, values.json);
 }

@@ -103,6 +103,18 @@ test.each([
   expect(printed.split("\n").slice(0, -1).sort()).toEqual([...lines].sort());
 });
 
+test("row 51: file-mirror keeps a folder as another, by streams", async () => {
+  const program = example("file-mirror");
+  expect(await program.exit()).toBe(0);
+  expect(program.output().split("\n").slice(0, -1)).toEqual([
+    "bob: hello.txt has 5 bytes",
+    "bob: pictures/large.raw has 5000000 bytes",
+    "both are the same",
+    "bob: hello.txt has 11 bytes",
+    "bob: hello.txt is gone",
+  ]);
+});
+
 test("chat: two people talk, and one leaves", async () => {
   const { url } = await serve();
   const ann = example("chat", `${url}/demo`, "ann");
@@ -180,7 +192,9 @@ test("docs/api.md names every option, event and error code", () => {
   const api = readFileSync("docs/api.md", "utf8");
   const options = namesIn("src/mesh/options.ts", /^ {2}"(\w+)",$/gm);
   const events = namesIn("src/mesh/events.ts", /^ {2}"?([\w:]+)"?: \[/gm);
-  const files = ["join", "mesh-errors", "pattern", "values"].map((name) => `src/mesh/${name}.ts`);
+  const files = ["join", "mesh-errors", "pattern", "streams", "values"].map(
+    (name) => `src/mesh/${name}.ts`,
+  );
   const codes = [...files, "src/runtime/invitations.ts", "src/index.node.ts"].flatMap((file) =>
     namesIn(file, /HearsayError\(\s*[`"]([a-z]+:[a-z-]*)/g),
   );

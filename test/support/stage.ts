@@ -43,6 +43,7 @@ export interface ChildActor extends Actor {
 
 export class Stage {
   readonly cluster: string;
+  readonly #script: string;
   #server: SignalingServer | undefined;
   #port = 0;
   #pages: Promise<Server> | undefined;
@@ -50,8 +51,10 @@ export class Stage {
   readonly #ends: (() => unknown)[] = [];
   #count = 0;
 
-  constructor(cluster: string) {
+  /** @param script what runs in each tab: a member, and what else a test wants there */
+  constructor(cluster: string, script = PAGE) {
     this.cluster = cluster;
+    this.#script = script;
   }
 
   /** Starts the signaling server; after {@link stopServer} again at the same address. */
@@ -167,16 +170,16 @@ export class Stage {
   }
 
   async #address(): Promise<string> {
-    this.#pages ??= servePage();
+    this.#pages ??= servePage(this.#script);
     const { port } = (await this.#pages).address() as AddressInfo;
     return `http://127.0.0.1:${port}`;
   }
 }
 
 /** One page that holds a member, and nothing else. Its server has nothing to do with signaling. */
-async function servePage(): Promise<Server> {
+async function servePage(script: string): Promise<Server> {
   const options = { bundle: true, format: "esm", platform: "browser", write: false } as const;
-  const { outputFiles } = await build({ ...options, entryPoints: [PAGE] });
+  const { outputFiles } = await build({ ...options, entryPoints: [script] });
   const html = '<!doctype html><title>member</title><script type="module" src="/page.js"></script>';
   const server = createServer((request, response) => {
     const isScript = request.url === "/page.js";
