@@ -117,6 +117,7 @@ export class Composition {
   /** The host stood still for `gapMs`, and the clock for `missedMs` of that. */
   resume(gapMs: number, missedMs: number): void {
     this.common.sharing.resume(gapMs, missedMs);
+    this.state.resume(missedMs);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {

@@ -6,7 +6,7 @@
 import { Composition, type Shared } from "./composition.ts";
 import type { Config } from "./config.ts";
 import { Rng } from "./lib/rng.ts";
-import type { Command, Effect, Input, Machine, MemberView } from "./machine.ts";
+import type { Command, Effect, Input, Machine, MemberId, MemberView } from "./machine.ts";
 import type { Member } from "./membership/table.ts";
 import { viewOf } from "./membership/view.ts";
 import type { CoreStats, LinkView } from "./view.ts";
@@ -85,6 +85,12 @@ export class Core implements Machine {
   /** Members that a seed has introduced and that we have no link with yet. */
   get introducedCount(): number {
     return this.#layers.linking.introducedCount;
+  }
+
+  /** The changes of a key whose changes are all kept, oldest first. */
+  log(owner: MemberId, key: string): readonly Uint8Array[] {
+    const log = this.#layers.state.store.replicaOf(owner)?.log(key) ?? [];
+    return log.flatMap(({ value }) => value ?? []);
   }
 
   stats(): CoreStats {
@@ -210,6 +216,8 @@ export class Core implements Machine {
         return this.#layers.state.compare(subject);
       case "state-news":
         return this.#layers.state.onNewsDeadline(subject);
+      case "state-end":
+        return this.#layers.state.endLives();
       case "state-fetch":
         return this.#layers.state.onFetchDeadline(now);
       case "shared":
@@ -244,7 +252,9 @@ export class Core implements Machine {
       case "send":
         return this.#layers.delivery.send(command, generation);
       case "set":
-        return this.#layers.state.write(command.key, command.value);
+        return this.#layers.state.write(command.key, command.value, command);
+      case "repeat":
+        return this.#layers.state.repeat();
       case "delete":
         return this.#layers.state.write(command.key, undefined);
       case "streamOpen":

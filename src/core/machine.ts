@@ -106,7 +106,16 @@ export type Command =
       readonly value: Uint8Array;
       readonly timeoutMs: number;
     }
-  | { readonly type: "set"; readonly key: string; readonly value: Uint8Array }
+  /** For `lifeMs`, or until it is set again. `log`: so many changes are kept, and everybody gets all of them. */
+  | {
+      readonly type: "set";
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly lifeMs?: number;
+      readonly log?: number;
+    }
+  /** Sets all own values anew, each for what is left of its life. */
+  | { readonly type: "repeat" }
   | { readonly type: "delete"; readonly key: string }
   /** A key of the configuration that all share; undefined `value` deletes it. */
   | {
@@ -266,12 +275,17 @@ export type MeshEvent =
       readonly first: number;
       readonly last: number;
     }
-  /** A key of a member's state; undefined `value`: deleted. */
+  /**
+   * A key of a member's state; undefined `value`: deleted, or `expired`: that one of ours too. `log`: its changes are
+   * all kept; this one's number, and how many before it were missed and will not come.
+   */
   | {
       readonly type: "state";
       readonly owner: MemberId;
       readonly key: string;
       readonly value: Uint8Array | undefined;
+      readonly expired?: true;
+      readonly log?: { readonly number: number; readonly missed: number };
     }
   /** A key of the shared configuration; undefined `value`: deleted. Also when we wrote it ourselves. */
   | {

@@ -144,7 +144,7 @@ describe("a member that sends garbage", () => {
         last: 1,
         floor: 0,
         kept: undefined,
-        entries: [{ key: "k", version: 1, value }],
+        entries: [{ key: "k", version: 1, value, lifeMs: 0, log: undefined }],
       },
       { type: "routed", from: id, path: [to], hop: 0, inner },
       { type: "noRoute", path: [to], hop: 0, target: id, to: id, brokenAt: id },

@@ -33,7 +33,7 @@ class Replica {
 
   constructor(n: number) {
     this.id = memberId(n + 1);
-    this.store = new StateStore(configOf({}, { id: this.id }));
+    this.store = new StateStore(configOf({}, { id: this.id }), () => 0);
   }
 
   write(key: string, write: number | undefined, length: number): StateDelta | undefined {

@@ -67,6 +67,8 @@ const stateEntry = fc.record({
   key: name,
   version: number,
   value: fc.option(bytes, { nil: undefined }),
+  lifeMs: number,
+  log: fc.option(fc.record({ begun: number, number, first: number }), { nil: undefined }),
 });
 const stamp = { ms: number, counter: number, writer: id };
 const sharedStamp = fc.record({ key: name, ...stamp });

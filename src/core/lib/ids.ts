@@ -6,6 +6,7 @@
 export type MemberId = string;
 
 export const ID_BYTES = 16;
+export const ID_DIGITS = 2 * ID_BYTES;
 
 const PATTERN = /^[0-9a-f]{32}$/;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -11,7 +11,9 @@ export class EncodedDeltas {
   }
 
   of(delta: StateDelta): Uint8Array {
-    const { owner, generation, from, to, kept } = delta;
+    const { owner, generation, from, to, kept, entries } = delta;
+    // What is left of a life is another each time.
+    if (entries.some(({ lifeMs }) => lifeMs > 0)) return this.#encode(delta);
     const key = `${owner} ${generation} ${from} ${to} ${kept === undefined}`;
     if (this.#last?.key !== key) this.#last = { key, bytes: this.#encode(delta) };
     return this.#last.bytes;

@@ -8,10 +8,16 @@
  * Forgotten tombstones: up to `floor` deletions may be unknown here. Who is behind the floor of the replica that
  * serves it is told which versions still hold; what it has beside them is in doubt, and goes once it has reached
  * the version at which that was said, unless a newer value has come. So a state of any size travels in parts.
+ *
+ * What has a life and is over becomes a tombstone in its place, at its version: so it does at everybody, by itself.
  */
 
+import type { Deadlines } from "../lib/deadlines.ts";
 import { encodeUtf8 } from "../lib/utf8.ts";
+import type { MemberId } from "../machine.ts";
 import { type MessageOf, STATE_ENTRIES_MAX, type StateEntry } from "../wire/messages.ts";
+import { entryOf, type Item, itemOf, type Slot, slotOf, weightOf } from "./items.ts";
+import { type LogChange, Logs, nextPlace } from "./logs.ts";
 import { type Range, Ranges } from "./ranges.ts";
 
 export type StateDelta = MessageOf<"stateDelta">;
@@ -29,31 +35,50 @@ const DELTA_BYTES = 65_536;
 /** A value of 256 bytes with a key of 256 and what they cost. */
 const SMALL_BYTES = 256 + 256 + 16;
 
-export type Shown = (key: string, value: Uint8Array | undefined) => void;
+export type Shown = (key: string, value: Uint8Array | undefined, log?: LogChange) => void;
+
+/** How a key is written. */
+export interface Manner {
+  /** When it ends by itself, on the store's clock, ms. */
+  readonly endsAt?: number;
+  /** So many changes are kept. */
+  readonly log?: number;
+}
+
+/** What an owner may hold. */
+export interface Room {
+  readonly bytes: number;
+  readonly entries: number;
+}
 
 export class Replica {
   generation: number;
   maxVersion = 0;
   /** Whether the owner counts in the fingerprint: only live members do. */
-  live: boolean;
+  live = true;
+  readonly #owner: MemberId;
+  readonly #ends: Deadlines;
   #floor = 0;
-  #entries = new Map<string, StateEntry>();
+  #entries = new Map<Slot, Item>();
+  readonly #logs = new Logs();
   #highest = 0;
   #ascending = true;
   /** What was put last, ascending: everything above `#tailFrom`, so that the latest is served without a search. */
-  #tail: StateEntry[] = [];
+  #tail: Item[] = [];
   #tailFrom = 0;
   #tombstones = 0;
   #loose = 0;
   readonly #ahead = new Ranges();
   #bytes = 0;
-  /** Keys that may be gone, with the versions held, and when that is certain. */
-  readonly #doubts = new Map<string, number>();
+  /** What may be gone, with the versions held, and when that is certain. */
+  readonly #doubts = new Map<Slot, number>();
   #doubtUntil = 0;
 
-  constructor(generation: number, live: boolean) {
+  /** @param ends when which of the store's lives end */
+  constructor(owner: MemberId, generation: number, ends: Deadlines) {
+    this.#owner = owner;
     this.generation = generation;
-    this.live = live;
+    this.#ends = ends;
   }
 
   /** Nothing in it came early, or is in doubt. */
@@ -76,37 +101,73 @@ export class Replica {
     return undefined;
   }
 
-  /** Keys that have a value. */
+  /** Keys that have a value; each change of a log is one. */
   get count(): number {
     return this.#entries.size - this.#tombstones;
   }
 
-  get(key: string): StateEntry | undefined {
-    return this.#entries.get(key);
+  /** The latest of a key. */
+  get(key: string): Item | undefined {
+    return this.#entries.get(key) ?? this.#logs.newest(key);
   }
 
-  *keys(): IterableIterator<string> {
-    for (const { key, value } of this.#entries.values()) if (value !== undefined) yield key;
+  /** The changes of a key that are kept, oldest first. */
+  log(key: string): readonly Item[] {
+    return this.#logs.shown(key);
   }
 
-  /** Bytes held if `entry` were put. */
-  bytesWith(entry: StateEntry): number {
-    return this.#bytes - sizeOf(this.#entries.get(entry.key)) + sizeOf(entry);
+  /** All that is a value and no log. */
+  values(): Item[] {
+    return [...this.#entries.values()].filter(({ value, log }) => value !== undefined && !log);
   }
 
-  /** The owner's own next write. */
-  write(key: string, value: Uint8Array | undefined): StatePart {
+  keys(): string[] {
+    return [...this.values().map(({ key }) => key), ...this.#logs.keys()];
+  }
+
+  /** The owner's own next write; undefined `value` deletes. Gives nothing where there is no room. */
+  write(
+    key: string,
+    value: Uint8Array | undefined,
+    manner: Manner,
+    room: Room,
+    clock: number,
+  ): StatePart | undefined {
     const from = this.maxVersion;
-    const entry: StateEntry = { key, version: from + 1, value };
-    this.maxVersion++;
-    this.#put(entry);
+    const version = from + 1;
+    const { endsAt = Number.POSITIVE_INFINITY, log: max } = manner;
+    const spare = this.#spare(key, value, room, max !== undefined);
+    const log = max === undefined ? undefined : nextPlace(this.#logs.get(key), version, max, spare);
+    const fits = max === undefined ? spare.bytes >= 0 && spare.entries >= 0 : log !== undefined;
+    if (value !== undefined && !fits) return undefined;
+    const item = { ...itemOf({ key, version, value, lifeMs: 0, log }, clock), endsAt };
+    this.maxVersion = version;
+    this.#put(item);
+    this.#logs.show(version, () => {});
     this.#forgetTombstones();
-    const { maxVersion: to } = this;
-    return { from, to, last: to, floor: this.#floor, kept: undefined, entries: [entry] };
+    const entries = [entryOf(item, clock)];
+    return { from, to: version, last: version, floor: this.#floor, kept: undefined, entries };
+  }
+
+  /** The life of a key is over. */
+  end(key: string): void {
+    const item = this.#entries.get(key);
+    if (item === undefined) return;
+    this.#bytes -= weightOf(item);
+    item.value = undefined;
+    item.endsAt = Number.POSITIVE_INFINITY;
+    this.#bytes += weightOf(item);
+    this.#tombstones++;
+    this.#forgetTombstones();
+  }
+
+  /** Nothing of it ends by itself any more. */
+  forget(): void {
+    for (const item of this.#entries.values()) this.#clearEnd(item);
   }
 
   /** Merges a sound part; whether it was news. */
-  apply(part: StatePart, bytesMax: number, shown: Shown): boolean {
+  apply(part: StatePart, bytesMax: number, clock: number, shown: Shown): boolean {
     const held = this.maxVersion;
     if (part.to <= held) return false;
     const contiguous = part.from <= held;
@@ -121,16 +182,18 @@ export class Replica {
     } else if (part.floor <= held) this.#ahead.add(part.from, part.to);
     let fresh = contiguous;
     for (const entry of part.entries) {
-      const known = this.#entries.get(entry.key);
-      if (known !== undefined && known.version >= entry.version) continue;
-      // Covered by what is held: the key was deleted since, and its tombstone forgotten.
-      if (entry.version <= held && known === undefined) continue;
-      if (this.bytesWith(entry) > bytesMax) continue;
-      this.#put(entry);
+      if (!this.#isNews(entry, held)) continue;
+      const item = itemOf(entry, clock);
+      if (this.#bytes - this.#weightOf(entry.key) + weightOf(item) > bytesMax) continue;
+      const hadValue = this.get(entry.key)?.value !== undefined;
+      this.#put(item);
       fresh = true;
-      if (entry.value !== undefined || known?.value !== undefined) shown(entry.key, entry.value);
+      if (item.log === undefined && (item.value !== undefined || hadValue)) {
+        shown(item.key, item.value);
+      }
     }
     if (this.maxVersion >= this.#doubtUntil) this.#dropDoubtful(shown);
+    this.#logs.show(this.maxVersion, ({ key, value }, change) => shown(key, value, change));
     this.#forgetTombstones();
     return fresh;
   }
@@ -139,21 +202,21 @@ export class Replica {
    * What is here of a range that `nextFor` gave, or as much of it as one delta takes.
    * @param told the floor when it was last told what holds: no tombstone was forgotten since if it is the same
    */
-  partOf([from, upTo]: Range, told: number): StatePart {
+  partOf([from, upTo]: Range, told: number, clock: number): StatePart {
     const isBehind = from > 0 && from < this.#floor && told !== this.#floor;
     const kept = isBehind ? this.#keptUpTo(from) : undefined;
     const entries: StateEntry[] = [];
     let bytes = 0;
     let to = upTo;
-    for (const entry of from >= this.#tailFrom ? this.#tail : this.#inOrder()) {
-      if (entry.version <= from || this.#entries.get(entry.key) !== entry) continue;
-      if (entry.version > upTo) break;
-      bytes += sizeOf(entry);
+    for (const item of from >= this.#tailFrom ? this.#tail : this.#inOrder()) {
+      if (item.version <= from || this.#entries.get(slotOf(item)) !== item) continue;
+      if (item.version > upTo) break;
+      bytes += weightOf(item);
       if (entries.length > 0 && (bytes > DELTA_BYTES || entries.length >= STATE_ENTRIES_MAX)) {
         to = entries[entries.length - 1]?.version as number;
         break;
       }
-      entries.push(entry);
+      entries.push(entryOf(item, clock));
     }
     return { from, to, last: this.last, floor: this.#floor, kept, entries };
   }
@@ -164,6 +227,7 @@ export class Replica {
     for (const entry of entries) {
       if (entry.version <= version || entry.version > to) return false;
       version = entry.version;
+      if (entry.log !== undefined && !isPlace(entry, entry.log)) return false;
     }
     const keptUpTo = kept?.reduce((sum, step) => (step > 0 ? sum + step : Infinity), 0) ?? 0;
     return to > from && last >= to && floor <= last && keptUpTo <= from;
@@ -192,19 +256,52 @@ export class Replica {
       // A tombstone that others have forgotten does no harm, and may still keep something out.
       if (entry.value === undefined || named.has(entry.version)) continue;
       if (entry.version <= least || entry.version > part.to) continue;
-      this.#doubts.set(entry.key, entry.version);
+      this.#doubts.set(slotOf(entry), entry.version);
     }
     if (this.#doubts.size > 0) this.#doubtUntil = Math.max(this.#doubtUntil, part.last);
   }
 
   #dropDoubtful(shown: Shown): void {
-    for (const [key, version] of this.#doubts) {
-      const entry = this.#entries.get(key);
-      if (entry?.version !== version) continue;
-      this.#remove(entry);
-      shown(key, undefined);
+    for (const [slot, version] of this.#doubts) {
+      const item = this.#entries.get(slot);
+      if (item?.version !== version) continue;
+      const before = this.get(item.key);
+      this.#remove(item);
+      if (before && this.get(item.key) === undefined) shown(item.key, undefined);
     }
     this.#doubts.clear();
+  }
+
+  /** Whether an entry is newer than what is held of its key, and was not overtaken since. */
+  #isNews(entry: StateEntry, held: number): boolean {
+    const { key, version, log: place } = entry;
+    const known = this.#entries.get(key);
+    const log = this.#logs.get(key);
+    if (place === undefined) {
+      if ((known?.version ?? log?.begun ?? 0) >= version) return false;
+      // Covered by what is held: the key was deleted since, and its tombstone forgotten.
+      return version > held || known !== undefined || log !== undefined;
+    }
+    return version > held && (known?.version ?? 0) < place.begun && this.#logs.isNews(entry);
+  }
+
+  /** What a key weighs. */
+  #weightOf(key: string): number {
+    const known = this.#entries.get(key);
+    return (known === undefined ? 0 : weightOf(known)) + (this.#logs.get(key)?.bytes ?? 0);
+  }
+
+  /** What would be left with one more write: of a log beside its changes, else in place of them. */
+  #spare(key: string, value: Uint8Array | undefined, room: Room, isLog: boolean): Room {
+    const known = this.#entries.get(key);
+    const log = this.#logs.get(key);
+    const weight = weightOf({ keyBytes: encodeUtf8(key).length, value });
+    const replaced = this.#weightOf(key) - (isLog ? (log?.bytes ?? 0) : 0);
+    const gone = (known?.value === undefined ? 0 : 1) + (isLog ? 0 : (log?.items.length ?? 0));
+    return {
+      bytes: room.bytes - this.#bytes + replaced - weight,
+      entries: room.entries - this.count + gone - 1,
+    };
   }
 
   #advance(maxVersion: number): void {
@@ -215,12 +312,17 @@ export class Replica {
     this.maxVersion = maxVersion;
   }
 
-  #put(entry: StateEntry): void {
+  #put(entry: Item): void {
     const known = this.#entries.get(entry.key);
-    if (known !== undefined) this.#remove(known);
+    const same = this.#entries.get(slotOf(entry));
+    for (const old of [known, same]) if (old !== undefined) this.#remove(old);
+    for (const old of this.#logs.put(entry)) this.#remove(old);
     if (entry.version > this.maxVersion) this.#loose++;
     if (entry.value === undefined) this.#tombstones++;
-    this.#bytes += sizeOf(entry);
+    else if (entry.endsAt < Number.POSITIVE_INFINITY) {
+      this.#ends.set(this.#owner + entry.key, entry.endsAt);
+    }
+    this.#bytes += weightOf(entry);
     // At the end of the map, which stays in the order of the versions unless one came early.
     if (entry.version < this.#highest) {
       this.#ascending = false;
@@ -231,20 +333,26 @@ export class Replica {
       this.#tail.push(entry);
     }
     if (this.#tail.length > TAIL_MAX) {
-      this.#tailFrom = (this.#tail[TAIL_MAX / 2 - 1] as StateEntry).version;
+      this.#tailFrom = (this.#tail[TAIL_MAX / 2 - 1] as Item).version;
       this.#tail = this.#tail.slice(TAIL_MAX / 2);
     }
-    this.#entries.set(entry.key, entry);
+    this.#entries.set(slotOf(entry), entry);
   }
 
-  #remove(entry: StateEntry): void {
-    this.#entries.delete(entry.key);
-    this.#bytes -= sizeOf(entry);
+  #clearEnd({ key, endsAt }: Item): void {
+    if (endsAt < Number.POSITIVE_INFINITY) this.#ends.clear(this.#owner + key);
+  }
+
+  #remove(entry: Item): void {
+    if (!this.#entries.delete(slotOf(entry))) return;
+    this.#clearEnd(entry);
+    if (entry.log !== undefined) this.#logs.remove(entry);
+    this.#bytes -= weightOf(entry);
     if (entry.value === undefined) this.#tombstones--;
     if (entry.version > this.maxVersion) this.#loose--;
   }
 
-  #inOrder(): Iterable<StateEntry> {
+  #inOrder(): Iterable<Item> {
     if (!this.#ascending) {
       const sorted = [...this.#entries].sort(([, a], [, b]) => a.version - b.version);
       this.#entries = new Map(sorted);
@@ -267,11 +375,15 @@ export class Replica {
 }
 
 /** Small enough to flood at once: one value and its key. Source: design. */
-export function isSmall({ entries }: Pick<StateDelta, "entries">): boolean {
-  return entries.length === 1 && sizeOf(entries[0]) <= SMALL_BYTES;
+export function isSmall({ entries: [entry, more] }: Pick<StateDelta, "entries">): boolean {
+  if (entry === undefined || more !== undefined) return false;
+  return weightOf({ keyBytes: encodeUtf8(entry.key).length, value: entry.value }) <= SMALL_BYTES;
 }
 
-function sizeOf(entry: StateEntry | undefined): number {
-  if (entry === undefined) return 0;
-  return encodeUtf8(entry.key).length + (entry.value?.length ?? 0) + 16;
+function isPlace(
+  { version, value, lifeMs }: StateEntry,
+  { begun, number, first }: NonNullable<StateEntry["log"]>,
+): boolean {
+  if (value === undefined || lifeMs > 0 || begun === 0 || begun > version) return false;
+  return first > 0 && first <= number && number <= version - begun + 1;
 }

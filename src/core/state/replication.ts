@@ -18,7 +18,7 @@ import { Fetching } from "./fetching.ts";
 import { Pace } from "./pace.ts";
 import { isSmall, type StateDelta } from "./replica.ts";
 import { endsSession, Serving } from "./serving.ts";
-import { type StateChange, StateStore } from "./store.ts";
+import { type StateChange, StateStore, type WriteOptions } from "./store.ts";
 
 /** Announcements to one neighbour are this far apart, and those between go together, ms. */
 const ANNOUNCE_MS = 50;
@@ -81,7 +81,7 @@ export class Replication {
   #newsAt = Number.NEGATIVE_INFINITY;
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
-    this.store = new StateStore(config);
+    this.store = new StateStore(config, () => out.now());
     this.#config = config;
     this.#rng = rng;
     this.#deadlines = deadlines;
@@ -96,17 +96,20 @@ export class Replication {
   }
 
   /** Our own write; undefined `value` deletes. */
-  write(key: string, value: Uint8Array | undefined): void {
-    const delta = this.store.write(key, value);
-    if (delta === "full") return this.#out.refused(key);
-    if (delta === "unchanged") return;
-    this.#newsAt = this.#out.now();
-    if (isSmall(delta)) this.#flood(delta, this.#out.neighbours());
-    this.#serving.advanced(this.#config.id);
+  write(key: string, value: Uint8Array | undefined, options: WriteOptions = {}): void {
+    const delta = this.store.write(key, value, options);
+    if (delta === "full") this.#out.refused(key);
+    else if (delta !== "unchanged") this.#tellOwn([delta]);
+  }
+
+  /** Sets our own values anew, for those who want to hear that they still hold. */
+  repeat(): void {
+    this.#tellOwn(this.store.repeat());
   }
 
   /** What a neighbour is sent next, now that its link has room. */
   next(peer: MemberId): StateDelta | undefined {
+    this.endLives();
     const delta = this.#serving.next(peer);
     if (delta !== undefined) this.stats.deltas++;
     return delta;
@@ -162,6 +165,7 @@ export class Replication {
     if (changes !== undefined) {
       this.#newsAt = now;
       this.#out.changed(changes);
+      this.#watchLives();
       const beyond = this.#out.neighbours().filter((peer) => peer !== from && peer !== owner);
       const left = isSmall(delta) ? this.#flood(delta, this.#beyond(owner, beyond)) : beyond;
       if (version > held) this.#announce(owner, version, left, now);
@@ -204,6 +208,20 @@ export class Replication {
     this.#serving.restart();
   }
 
+  /** Ends what has lived for its time. */
+  endLives(): void {
+    if (this.store.nextEnd > this.#out.now()) return;
+    this.#out.changed(this.store.takeEnded());
+    this.#watchLives();
+  }
+
+  /** The clock of the core stood still for so much of the time. */
+  age(ms: number): void {
+    this.store.age(ms);
+    this.endLives();
+    this.#watchLives();
+  }
+
   onNewsDeadline(peer: MemberId): void {
     const owners = this.#news.get(peer);
     this.#news.delete(peer);
@@ -214,6 +232,21 @@ export class Replication {
   onFetchDeadline(now: number): void {
     this.#fetching.expire(now);
     this.#watch(now);
+  }
+
+  #tellOwn(deltas: readonly StateDelta[]): void {
+    this.#newsAt = this.#out.now();
+    this.#watchLives();
+    for (const delta of deltas) {
+      if (isSmall(delta)) this.#flood(delta, this.#out.neighbours());
+    }
+    this.#serving.advanced(this.#config.id);
+  }
+
+  /** One deadline for all lives: that of the next to end. */
+  #watchLives(): void {
+    const { nextEnd } = this.store;
+    if (nextEnd < Number.POSITIVE_INFINITY) this.#deadlines.set("state-end", nextEnd);
   }
 
   #watch(now: number): void {

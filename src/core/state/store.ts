@@ -5,11 +5,13 @@
  */
 
 import type { Config } from "../config.ts";
+import { Deadlines } from "../lib/deadlines.ts";
 import { partOf, SetHash } from "../lib/hash.ts";
-import type { MemberId } from "../machine.ts";
+import { ID_DIGITS, type MemberId } from "../lib/ids.ts";
 import type { StateDigestEntry } from "../wire/messages.ts";
+import type { LogChange } from "./logs.ts";
 import type { Range, Ranges } from "./ranges.ts";
-import { Replica, type StateDelta, type StatePart } from "./replica.ts";
+import { type Manner, Replica, type StateDelta, type StatePart } from "./replica.ts";
 
 const ALL: ReadonlySet<number> = new Set([0]);
 
@@ -18,6 +20,16 @@ export interface StateChange {
   readonly key: string;
   /** Undefined: deleted. */
   readonly value: Uint8Array | undefined;
+  /** It was not deleted: its life is over. */
+  readonly expired?: true;
+  /** Of a key whose changes are all kept. */
+  readonly log?: LogChange;
+}
+
+/** How a key is written: for so long, or with so many changes kept. */
+export interface WriteOptions {
+  readonly lifeMs?: number;
+  readonly log?: number;
 }
 
 export class StateStore {
@@ -25,11 +37,18 @@ export class StateStore {
   /** Who never wrote anything has no replica: members are many, writers may be few. */
   readonly #replicas = new Map<MemberId, Replica>();
   readonly #hash = new SetHash();
-  #own: Replica;
+  readonly #own: Replica;
+  /** When which of all lives end: the owner's id, and the key. */
+  readonly #ends = new Deadlines();
+  /** For so long the clock stood still while lives went on, ms. */
+  #stoodStillMs = 0;
 
-  constructor(config: Config) {
+  readonly #now: () => number;
+
+  constructor(config: Config, now: () => number) {
     this.#config = config;
-    this.#own = new Replica(config.generation, true);
+    this.#now = now;
+    this.#own = new Replica(config.id, config.generation, this.#ends);
     this.#replicas.set(config.id, this.#own);
   }
 
@@ -38,16 +57,43 @@ export class StateStore {
   }
 
   /** Our own write; undefined `value` deletes. Gives the delta to push, or why it cannot be. */
-  write(key: string, value: Uint8Array | undefined): StateDelta | "unchanged" | "full" {
-    const held = this.#own.get(key);
-    if (value === undefined && held?.value === undefined) return "unchanged";
-    const bytes = this.#own.bytesWith({ key, version: 0, value });
-    if (value !== undefined && bytes > this.#config.stateBytesMax) return "full";
-    if (held?.value === undefined && this.#own.count >= this.#config.stateKeysMax) return "full";
-    const before = this.#own.maxVersion;
-    const part = this.#own.write(key, value);
-    this.#hashed(this.#config.id, this.#own, before);
-    return this.#delta(this.#config.id, this.#own, part);
+  write(
+    key: string,
+    value: Uint8Array | undefined,
+    { lifeMs = 0, log }: WriteOptions = {},
+  ): StateDelta | "unchanged" | "full" {
+    if (value === undefined && this.#own.get(key)?.value === undefined) return "unchanged";
+    const endsAt = lifeMs > 0 ? this.#clock + lifeMs : Number.POSITIVE_INFINITY;
+    const manner = log === undefined ? { endsAt } : { log };
+    return this.#write(key, value, manner) ?? "full";
+  }
+
+  /** Our own values anew, each for what is left of its life. Logs are no values. */
+  repeat(): StateDelta[] {
+    const values = this.#own.values();
+    return values.flatMap(({ key, value, endsAt }) => this.#write(key, value, { endsAt }) ?? []);
+  }
+
+  /** When the next life ends, or Infinity. */
+  get nextEnd(): number {
+    return this.#ends.next - this.#stoodStillMs;
+  }
+
+  /** What has ended by now. */
+  takeEnded(): readonly StateChange[] {
+    const changes: StateChange[] = [];
+    for (;;) {
+      const name = this.#ends.take(this.#clock);
+      if (name === undefined) return changes;
+      const [owner, key] = [name.slice(0, ID_DIGITS), name.slice(ID_DIGITS)];
+      this.#replicas.get(owner)?.end(key);
+      changes.push({ owner, key, value: undefined, expired: true });
+    }
+  }
+
+  /** The clock of the core stood still for so much of the time. */
+  age(ms: number): void {
+    this.#stoodStillMs += ms;
   }
 
   /** Our generation rose before anybody heard of us: the same state under the new one. */
@@ -66,12 +112,13 @@ export class StateStore {
     const changes: StateChange[] = [];
     if (replica === undefined || generation > replica.generation) {
       if (replica !== undefined) changes.push(...this.drop(owner));
-      replica = new Replica(generation, true);
+      replica = new Replica(owner, generation, this.#ends);
       this.#replicas.set(owner, replica);
     }
     const before = replica.maxVersion;
-    const news = replica.apply(delta, 2 * this.#config.stateBytesMax, (key, value) =>
-      changes.push({ owner, key, value }),
+    const bytesMax = 2 * this.#config.stateBytesMax;
+    const news = replica.apply(delta, bytesMax, this.#clock, (key, value, log) =>
+      changes.push({ owner, key, value, ...(log && { log }) }),
     );
     this.#hashed(owner, replica, before);
     return news ? changes : undefined;
@@ -99,7 +146,8 @@ export class StateStore {
     if (replica === undefined) return [];
     this.#unhash(id, replica);
     this.#replicas.delete(id);
-    return [...replica.keys()].map((key) => ({ owner: id, key, value: undefined }));
+    replica.forget();
+    return replica.keys().map((key) => ({ owner: id, key, value: undefined }));
   }
 
   replicaOf(id: MemberId): Replica | undefined {
@@ -147,7 +195,20 @@ export class StateStore {
   /** The delta for a range that `nextFor` gave. */
   deltaOf(owner: MemberId, range: Range, told: number): StateDelta {
     const replica = this.#replicas.get(owner) as Replica;
-    return this.#delta(owner, replica, replica.partOf(range, told));
+    return this.#delta(owner, replica, replica.partOf(range, told, this.#clock));
+  }
+
+  /** The clock that lives are counted by. */
+  get #clock(): number {
+    return this.#now() + this.#stoodStillMs;
+  }
+
+  #write(key: string, value: Uint8Array | undefined, manner: Manner): StateDelta | undefined {
+    const { id, stateBytesMax: bytes, stateKeysMax: entries } = this.#config;
+    const before = this.#own.maxVersion;
+    const part = this.#own.write(key, value, manner, { bytes, entries }, this.#clock);
+    this.#hashed(id, this.#own, before);
+    return part && this.#delta(id, this.#own, part);
   }
 
   #delta(owner: MemberId, { generation }: Replica, part: StatePart): StateDelta {

@@ -140,6 +140,10 @@ const stateEntry = struct({
   version: varint,
   /** Absent: the key was deleted at this version. */
   value: optional(bytes(VALUE_BYTES_MAX)),
+  /** What is left of its life, ms; 0: it has no end. */
+  lifeMs: varint,
+  /** Where all changes are kept: the version of the first, this one's number, and the oldest that is still kept. */
+  log: optional(struct({ begun: varint, number: varint, first: varint })),
 });
 export type StateEntry = Infer<typeof stateEntry>;
 

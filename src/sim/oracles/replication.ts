@@ -5,6 +5,7 @@
  */
 
 import type { Input, MemberId, MeshEvent } from "../../core/machine.ts";
+import type { Item } from "../../core/state/items.ts";
 import type { SimMember } from "../member.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { contentOf } from "./said.ts";
@@ -14,6 +15,11 @@ interface Write {
   readonly version: number;
   /** Undefined: deleted. */
   readonly content: string | undefined;
+}
+
+interface Seen {
+  readonly generation: number;
+  readonly version: number;
 }
 
 /** One life of an owner. */
@@ -30,7 +36,7 @@ class ReplicationOracle implements Oracle {
   readonly #report: Report;
   readonly #owners = new Map<SimMember, Owner>();
   /** What each member has seen of each owner's keys: the life, and the version. */
-  readonly #seen = new Map<SimMember, Map<string, { of: SimMember; version: number }>>();
+  readonly #seen = new Map<SimMember, Map<string, Seen>>();
   /** How far each member's replicas were looked at. */
   readonly #checked = new Map<SimMember, Map<SimMember, number>>();
   readonly #hashes = new Map<SimMember, string>();
@@ -52,23 +58,29 @@ class ReplicationOracle implements Oracle {
   }
 
   onEvent(member: SimMember, event: MeshEvent): void {
-    if (event.type !== "state") return;
-    const seen = this.#seen.get(member) ?? new Map();
+    if (event.type !== "state" || event.owner === member.config.id) return;
+    const { owner, key, value, log } = event;
+    const replica = this.#replicaOf(member, owner);
+    // Several changes of a log may come in one step: `logs` looks at their order.
+    const entry = log === undefined ? replica?.get(key) : undefined;
+    // Gone with its owner, or with its owner's former life: the next one is to be newer all the same.
+    if (replica === undefined || entry === undefined) return;
+    const seen = this.#seen.get(member) ?? new Map<string, Seen>();
     this.#seen.set(member, seen);
-    const name = `${event.owner} ${event.key}`;
-    const before = seen.get(name);
-    const content = event.value && contentOf("", event.value);
-    const found = this.#find(event.owner, event.key, content, before);
-    if (found !== undefined) seen.set(name, found);
-    else if (event.value === undefined) {
-      // Gone with its owner, or with its owner's former life: the next one begins anew.
-      if (before !== undefined) seen.set(name, before);
-    } else {
-      const after = before === undefined ? "" : ` after version ${before.version}`;
-      this.#report(
-        member,
-        `sees ${event.key} of ${event.owner} go back, or as never written${after}`,
-      );
+    const before = seen.get(`${owner} ${key}`);
+    const { generation } = replica;
+    const { version } = entry;
+    seen.set(`${owner} ${key}`, { generation, version });
+    const isNewer =
+      generation > (before?.generation ?? -1) ||
+      (generation === before?.generation && version > before.version);
+    const after = before === undefined ? "" : ` after version ${before.version}`;
+    if (!isNewer && !event.expired) {
+      this.#report(member, `sees ${key} of ${owner} go back to version ${version}${after}`);
+    }
+    const written = this.#written(owner, generation, key, version);
+    if (value !== undefined && written !== undefined && written.content !== contentOf("", value)) {
+      this.#report(member, `sees ${key} of ${owner} at version ${version} as never written`);
     }
   }
 
@@ -81,44 +93,39 @@ class ReplicationOracle implements Oracle {
 
   #onCommand(member: SimMember, input: Extract<Input, { type: "command" }>): void {
     const { command } = input;
+    const replica = this.#replicaOf(member, member.config.id);
+    if (command.type === "repeat") {
+      for (const item of replica?.values() ?? []) this.#onWrite(member, item);
+    }
     if (command.type !== "set" && command.type !== "delete") return;
-    const entry = this.#replicaOf(member, member.config.id)?.get(command.key);
+    const item = replica?.get(command.key);
+    if (item !== undefined) this.#onWrite(member, item);
+  }
+
+  #onWrite(member: SimMember, { key, version, value }: Item): void {
     const owner: Owner = this.#owners.get(member) ?? { writes: [], byKey: new Map() };
-    if (entry === undefined) return;
     const last = owner.writes.at(-1);
-    const content = entry.value && contentOf("", entry.value);
-    if (entry.version <= (last?.version ?? 0)) {
-      const same = owner.byKey.get(command.key)?.at(-1);
-      if (same?.version === entry.version && same.content === content) return;
-      this.#report(
-        member,
-        `writes ${command.key} as version ${entry.version} after ${last?.version}`,
-      );
+    const content = value && contentOf("", value);
+    if (version <= (last?.version ?? 0)) {
+      const same = owner.byKey.get(key)?.at(-1);
+      // Ended meanwhile, and deleted.
+      if (same?.version === version && (same.content === content || content === undefined)) return;
+      this.#report(member, `writes ${key} as version ${version} after ${last?.version}`);
       return;
     }
     this.#owners.set(member, owner);
-    const write = { key: command.key, version: entry.version, content };
+    const write = { key, version, content };
     owner.writes.push(write);
-    const ofKey = owner.byKey.get(command.key) ?? [];
-    owner.byKey.set(command.key, ofKey);
+    const ofKey = owner.byKey.get(key) ?? [];
+    owner.byKey.set(key, ofKey);
     ofKey.push(write);
   }
 
-  /** The first write of this content that is later than what was seen, in the same life or a later one. */
-  #find(
-    id: MemberId,
-    key: string,
-    content: string | undefined,
-    before: { of: SimMember; version: number } | undefined,
-  ): { of: SimMember; version: number } | undefined {
+  #written(id: MemberId, generation: number, key: string, version: number): Write | undefined {
     for (const [of, { byKey }] of this.#owners) {
       if (of.config.id !== id) continue;
-      if (before !== undefined && of.index < before.of.index) continue;
-      const least = before?.of === of ? before.version : 0;
-      const writes = byKey.get(key) ?? [];
-      // The last of several equal ones: the earlier may have been overtaken on the way.
-      const write = writes.findLast((one) => one.version > least && one.content === content);
-      if (write !== undefined) return { of, version: earliest(writes, write, least) };
+      if (of.core.layers.membership.table.own.generation !== generation) continue;
+      return byKey.get(key)?.find((write) => write.version === version);
     }
     return undefined;
   }
@@ -160,17 +167,6 @@ class ReplicationOracle implements Oracle {
   #replicaOf(member: SimMember, id: MemberId) {
     return member.core.layers.state.store.replicaOf(id);
   }
-}
-
-/** The version that it may have been at the least: equal writes without another between them look alike. */
-function earliest(writes: readonly Write[], found: Write, least: number): number {
-  let { version } = found;
-  for (const write of writes.toReversed()) {
-    if (write.version > version) continue;
-    if (write.version <= least || write.content !== found.content) break;
-    version = write.version;
-  }
-  return version;
 }
 
 /** Of each key written in (from, to], the latest write up to `to`. */

@@ -6,7 +6,7 @@ import type { MemberId } from "../../../src/core/machine.ts";
 import type { StateDelta } from "../../../src/core/state/replica.ts";
 import { Replication } from "../../../src/core/state/replication.ts";
 import type { MessageOf, StateDigestEntry } from "../../../src/core/wire/messages.ts";
-import { configOf, memberId } from "./support.ts";
+import { configOf, memberId, PLAIN } from "./support.ts";
 
 const [OWN, A, B, C, O] = [1, 2, 3, 4, 9].map(memberId) as [string, string, string, string, string];
 const n = (id: MemberId): number => Number.parseInt(id, 16);
@@ -80,7 +80,7 @@ class Bench {
   hear(from: MemberId, change: Partial<StateDelta> & { size?: number } = {}): void {
     const { size = 1_000, ...rest } = change;
     const to = rest.to ?? 1;
-    const entries = [{ key: "k", version: to, value: new Uint8Array(size) }];
+    const entries = [{ key: "k", version: to, value: new Uint8Array(size), ...PLAIN }];
     const delta = { owner: O, generation: 1, from: to - 1, to, last: to, floor: 0, entries };
     this.state.onDelta(from, { type: "stateDelta", kept: undefined, ...delta, ...rest }, this.now);
   }

@@ -6,7 +6,10 @@ import type { StateDelta } from "../../../src/core/state/replica.ts";
 import { StateStore } from "../../../src/core/state/store.ts";
 import { frameCodec } from "../../../src/core/wire/codec.ts";
 import { MESSAGE_BYTES_MAX } from "../../../src/core/wire/messages.ts";
-import { configOf, deltasFor, memberId } from "./support.ts";
+import { configOf, deltasFor, memberId, PLAIN } from "./support.ts";
+
+/** The clock of all stores, ms. */
+let now = 0;
 
 const A = memberId(1);
 const B = memberId(2);
@@ -15,7 +18,7 @@ const C = memberId(3);
 const NOBODY = storeOf(C);
 
 function storeOf(id: MemberId, overrides = {}): StateStore {
-  return new StateStore(configOf(overrides, { id }));
+  return new StateStore(configOf(overrides, { id }), () => now);
 }
 
 const value = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
@@ -129,7 +132,7 @@ describe("deltas", () => {
 
   test("versions outside of (from, to] or out of order are refused as a whole", () => {
     const sound = written(a.write("k", value(1)));
-    const entry = { key: "k", value: value(1) };
+    const entry = { key: "k", value: value(1), ...PLAIN };
     const unsound: Partial<StateDelta>[] = [
       { from: 3, to: 3, entries: [] },
       { from: 3, to: 2, entries: [] },
@@ -316,7 +319,7 @@ describe("lives", () => {
   test("a new generation begins with nothing, and its first delta says what is gone", () => {
     const b = storeOf(B);
     b.apply(written(storeOf(A).write("old", value(1))));
-    const reborn = new StateStore(configOf({}, { id: A, generation: 2 }));
+    const reborn = new StateStore(configOf({}, { id: A, generation: 2 }), () => now);
     const changes = b.apply(written(reborn.write("new", value(2))));
     expect(changes).toEqual([
       { owner: A, key: "old", value: undefined },

@@ -12,6 +12,9 @@ import type { StateDelta } from "../../../src/core/state/replica.ts";
 import type { StateStore } from "../../../src/core/state/store.ts";
 import type { MemberRecord, Opinion } from "../../../src/core/wire/messages.ts";
 
+/** An entry of a state without a life, and of no log. */
+export const PLAIN = { lifeMs: 0, log: undefined } as const;
+
 export function memberId(n: number): MemberId {
   return n.toString(16).padStart(32, "0");
 }

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { frameCodec } from "../../../src/core/wire/codec.ts";
 import type { Inner, Message } from "../../../src/core/wire/messages.ts";
+import { PLAIN } from "./support.ts";
 
 const codec = frameCodec(7);
 
@@ -91,7 +92,7 @@ describe("limits: at one it arrives, above it is malformed", () => {
         last: 1,
         floor: 0,
         kept: undefined,
-        entries: [{ key: "k", version: 1, value: new Uint8Array(n) }],
+        entries: [{ key: "k", version: 1, value: new Uint8Array(n), ...PLAIN }],
       }),
     ],
     [
@@ -106,7 +107,7 @@ describe("limits: at one it arrives, above it is malformed", () => {
         last: 1,
         floor: 0,
         kept: undefined,
-        entries: times(n, { key: "k", version: 1, value: undefined }),
+        entries: times(n, { key: "k", version: 1, value: undefined, ...PLAIN }),
       }),
     ],
     [
