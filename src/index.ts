@@ -17,6 +17,7 @@ export type {
   JoinOptions,
   SayOptions,
   SendOptions,
+  SetOptions,
 } from "./mesh/options.ts";
 export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
 export type { Reading, ReadOptions } from "./mesh/reading.ts";

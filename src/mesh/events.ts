@@ -33,6 +33,10 @@ export interface MeshEvents {
   seed: [seed: Seed];
   /** Messages `first` to `last` of this sender were lost: they will not come. */
   gap: [peer: Peer | undefined, first: number, last: number];
+  /** The life of a key (`ttlMs`) is over: of a peer's, or of our own. With the value that it had. */
+  "state:expired": [peer: Peer, key: string, value: unknown];
+  /** Changes `first` to `last` of a key of this peer, all of which are kept (`log`), were missed: they will not come. */
+  "state:gap": [peer: Peer, key: string, first: number, last: number];
   /** Somebody tried to link who is not of this cluster (`cluster`), or speaks another version (`version`). */
   refused: [reason: "cluster" | "version" | "malformed"];
   /** Another process uses this identity: this member has stopped. Join again with another one. */

@@ -17,6 +17,8 @@ import { Timers } from "./timers.ts";
 export interface InboundContext {
   readonly logger: Logger | undefined;
   linkWith(peer: MemberId): LinkView | undefined;
+  /** The changes of a key whose changes are all kept. */
+  log(owner: MemberId, key: string): readonly Uint8Array[];
   command(command: Command): readonly MeshEvent[];
   /** The mesh tells us something about ourselves. */
   ownChanged(own: MemberView): void;
@@ -33,7 +35,7 @@ type LinkEvent = Extract<
 
 export class Inbound {
   readonly peers = new Peers();
-  readonly state = new StateView();
+  readonly state: StateView;
   readonly self: PeerObject;
   readonly events: Emitter;
   readonly hearing: Hearing;
@@ -53,6 +55,7 @@ export class Inbound {
 
   constructor(own: MemberView, context: InboundContext) {
     this.#context = context;
+    this.state = new StateView(context.log);
     this.events = new Emitter(context.logger);
     this.hearing = new Hearing(this.events.report);
     this.knowing = new Knowing(
@@ -176,10 +179,16 @@ export class Inbound {
     this.knowing.tell(this.self, key);
   }
 
-  #onState({ owner, key, value }: Extract<MeshEvent, { type: "state" }>): void {
+  #onState({ owner, key, value, expired, log }: Extract<MeshEvent, { type: "state" }>): void {
+    const before = expired && this.state.get(owner, key);
     this.state.put(owner, key, value);
-    const peer = this.peers.get(owner);
-    if (peer !== undefined) this.knowing.tell(peer, key);
+    const peer = owner === this.self.id ? this.self : this.peers.get(owner);
+    if (peer === undefined) return;
+    if (log !== undefined && log.missed > 0) {
+      this.events.tell("state:gap", peer, key, log.number - log.missed, log.number - 1);
+    }
+    this.knowing.tell(peer, key);
+    if (expired) this.events.tell("state:expired", peer, key, before);
   }
 
   #stranger(id: MemberId): PeerObject {

@@ -26,8 +26,6 @@ export interface LifeOut {
   /** It begins: what was known of the last one is void. */
   reset(): void;
   started(): void;
-  /** Own values are due to be set anew. */
-  repeat(): void;
   stopped(): void;
   event(event: MeshEvent): void;
   seed(seed: Seed): void;
@@ -188,7 +186,7 @@ export class Life {
     const repeating =
       repeatValuesMs === undefined
         ? undefined
-        : setInterval(() => this.#out.repeat(), repeatValuesMs);
+        : setInterval(() => driver.command({ type: "repeat" }), repeatValuesMs);
     this.#running = { driver, unwatch, repeating, invitations: undefined };
     this.#hasRun = true;
     for (const url of this.#seedUrls) driver.seeds.add(url);

@@ -28,8 +28,10 @@ import {
   type Identity,
   type InviteOptions,
   type JoinOptions,
+  mannerOf,
   type SayOptions,
   type SendOptions,
+  type SetOptions,
   seedUrl,
 } from "./options.ts";
 import { checkName, matcherOf } from "./pattern.ts";
@@ -60,11 +62,6 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     this.#valueBytesMax = parametersOf(options).valueBytesMax ?? PARAMETERS.valueBytesMax.default;
     this.#life = new Life(host, options, self, {
       reset: () => this.#inbound.reset(this.#ownView()),
-      repeat: () => {
-        for (const [key, bytes] of this.#inbound.state.all(this.#life.id)) {
-          this.#life.driver().command({ type: "set", key, value: bytes });
-        }
-      },
       started: () => {
         this.#inbound.events.tell("start");
         this.#checkHealth();
@@ -83,6 +80,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     this.#inbound = new Inbound(this.#ownView(), {
       logger: options.logger ?? host.logger,
       linkWith: (id) => this.#life.running?.links().find(({ peer }) => peer === id),
+      log: (owner, key) => this.#life.running?.core.log(owner, key) ?? [],
       command: (command) => this.#life.driver().command(command),
       ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
       taken: () => this.#life.stop(false),
@@ -319,11 +317,13 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   }
 
   /**
-   * Sets a key of our own state; every member gets to know it.
-   * @throws HearsayError `name:bad`, `value:…`, `state:full`, `mesh:left`
+   * Sets a key of our own state; every member gets to know it. Of changes in quick succession others may get only the
+   * last, unless all are kept (`log`).
+   * @throws HearsayError `name:bad`, `value:…`, `options:ttlMs`, `options:log`, `state:full`, `mesh:left`
    */
-  set<K extends NameOf<StateOf<T>>>(key: K, value: StateOf<T>[K]): void {
+  set<K extends NameOf<StateOf<T>>>(key: K, value: StateOf<T>[K], options: SetOptions = {}): void {
     checkName(key);
+    const manner = mannerOf(options);
     if (value === undefined) {
       throw new HearsayError(
         "value:unsupported",
@@ -331,11 +331,11 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       );
     }
     const bytes = this.#encode(value);
-    const events = this.#life.driver().command({ type: "set", key, value: bytes });
+    const events = this.#life.driver().command({ type: "set", key, value: bytes, ...manner });
     if (events.some(({ type }) => type === "writeRefused")) {
       throw new HearsayError(
         "state:full",
-        `no room for ${key}: delete other keys; larger data can be said in parts`,
+        `no room for ${key}: delete other keys, keep shorter logs, or say what is large in parts`,
       );
     }
     this.#inbound.setOwn(key, bytes);
@@ -351,6 +351,11 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   /** A value of our own state. */
   get<K extends NameOf<StateOf<T>>>(key: K): StateOf<T>[K] | undefined {
     return this.self.get(key);
+  }
+
+  /** What is kept of a key of our own that is set with `log`, oldest first. */
+  log<K extends NameOf<StateOf<T>>>(key: K): StateOf<T>[K][] {
+    return this.self.log(key);
   }
 
   keys(): NameOf<StateOf<T>>[] {

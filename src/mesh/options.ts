@@ -66,6 +66,19 @@ export interface SayOptions {
   readonly forMs?: number;
 }
 
+export interface SetOptions {
+  /**
+   * It ends by itself at everyone after this, from 1 ms to a year, unless it is set again. Default: it lasts as long as
+   * its owner is in the mesh. Not together with `log`.
+   */
+  readonly ttlMs?: number;
+  /**
+   * Keeps the latest changes of this key in order, 100 of them or `max` from 1 to 10,000, within the limits of the
+   * state: every connected member gets all of them. Default: others may get the last only.
+   */
+  readonly log?: boolean | { readonly max?: number };
+}
+
 export interface SendOptions {
   /** How long to go on trying, ms. Default 10,000. */
   readonly timeoutMs?: number;
@@ -97,6 +110,13 @@ const LENGTH_MAX = 64;
 
 /** What is to last longer is state, or configuration. */
 const LIFE_MS_MAX = 3_600_000;
+
+/** A year. */
+const TTL_MS_MAX = 31_536_000_000;
+
+/** Changes that a log keeps. */
+const LOG_DEFAULT = 100;
+const LOG_MAX = 10_000;
 
 /** Values that are repeated more often than that are no heartbeat but a flood. */
 const REPEAT_MS_MIN = 100;
@@ -176,6 +196,20 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
 export function checkLife(forMs: number): void {
   if (forMs >= 0 && forMs <= LIFE_MS_MAX) return;
   throw wrong("forMs", `forMs must be from 0 to ${LIFE_MS_MAX}, and is ${forMs}`);
+}
+
+/** @throws HearsayError `options:ttlMs`, `options:log` */
+export function mannerOf({ ttlMs, log = false }: SetOptions): { lifeMs?: number; log?: number } {
+  if (ttlMs !== undefined && !(ttlMs >= 1 && ttlMs <= TTL_MS_MAX)) {
+    throw wrong("ttlMs", `ttlMs must be from 1 to ${TTL_MS_MAX}, and is ${ttlMs}`);
+  }
+  if (log === false) return ttlMs === undefined ? {} : { lifeMs: ttlMs };
+  const { max = LOG_DEFAULT } = log === true ? {} : log;
+  if (!(Number.isInteger(max) && max >= 1 && max <= LOG_MAX)) {
+    throw wrong("log", `log.max must be a whole number from 1 to ${LOG_MAX}, and is ${max}`);
+  }
+  if (ttlMs === undefined) return { log: max };
+  throw wrong("log", "a log has no ttlMs: its oldest changes go when there are more than log.max");
 }
 
 /** @throws HearsayError `options:timeoutMs` */

@@ -43,6 +43,8 @@ export interface Peer<S = Values> {
   readonly mayFreeze: boolean;
   /** A value of its state; undefined when it has none of that key. */
   get<K extends NameOf<S>>(key: K): S[K] | undefined;
+  /** What is kept of a key that is set with `log`, oldest first. */
+  log<K extends NameOf<S>>(key: K): S[K][];
   keys(): NameOf<S>[];
   entries(): [NameOf<S>, S[NameOf<S>]][];
 }
@@ -117,6 +119,10 @@ export class PeerObject implements Peer {
 
   get(key: string): unknown {
     return this.#state.get(this.#view.id, key);
+  }
+
+  log(key: string): never[] {
+    return this.#state.log(this.#view.id, key) as never[];
   }
 
   keys(): string[] {

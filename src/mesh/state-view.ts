@@ -10,6 +10,12 @@ interface Held {
 
 export class StateView {
   readonly #owners = new Map<MemberId, Map<string, Held>>();
+  readonly #log: (owner: MemberId, key: string) => readonly Uint8Array[];
+
+  /** @param log the changes of a key whose changes are all kept */
+  constructor(log: (owner: MemberId, key: string) => readonly Uint8Array[]) {
+    this.#log = log;
+  }
 
   put(owner: MemberId, key: string, bytes: Uint8Array | undefined): void {
     const entries = this.#owners.get(owner) ?? new Map<string, Held>();
@@ -32,9 +38,9 @@ export class StateView {
     return [...entries].map(([key, held]) => [key, decodedOf(held)]);
   }
 
-  /** As they came over the wire. */
-  all(owner: MemberId): [string, Uint8Array][] {
-    return [...(this.#owners.get(owner) ?? [])].map(([key, { bytes }]) => [key, bytes]);
+  /** Oldest first. */
+  log(owner: MemberId, key: string): unknown[] {
+    return this.#log(owner, key).map((bytes) => decodedOf({ bytes }));
   }
 
   owners(): MemberId[] {

@@ -429,6 +429,8 @@ const ABOUT: {
   health: ({ state }) => nobody(state),
   seed: ({ state, reason = "" }) => nobody(`${state} ${reason}`),
   gap: (peer, first, last) => ofPeer(peer, `${first}–${last}`),
+  "state:expired": (peer, key) => ofPeer(peer, key),
+  "state:gap": (peer, key, first, last) => ofPeer(peer, `${key} ${first}–${last}`),
   refused: nobody,
   "identity:taken": () => nobody(),
   start: () => nobody(),

@@ -34,6 +34,8 @@ const EVENTS: readonly MeshEventName[] = [
   "health",
   "seed",
   "gap",
+  "state:expired",
+  "state:gap",
   "refused",
   "identity:taken",
   "start",
