@@ -79,6 +79,8 @@ export class Replication {
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
   #newsAt = Number.NEGATIVE_INFINITY;
+  /** Neighbours whose words may have waited for us while we stood still. */
+  readonly #stale = new Set<MemberId>();
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
     this.store = new StateStore(config, () => out.now());
@@ -123,6 +125,7 @@ export class Replication {
   onLinkDown(peer: MemberId, now: number): void {
     this.#serving.removeNeighbour(peer);
     this.#news.delete(peer);
+    this.#stale.delete(peer);
     for (const scope of ["news", "compare"]) this.#deadlines.clear(`state-${scope}:${peer}`);
     this.#fetching.removeNeighbour(peer, now);
   }
@@ -143,6 +146,8 @@ export class Replication {
 
   onDigest(from: MemberId, digest: MessageOf<"stateDigest">, now: number): void {
     const { entries, count, parts, answer } = digest;
+    // The lane is in order: what was sent before has come.
+    if (!answer && parts.length > 0) this.#stale.delete(from);
     if (answer && isPartCount(count) && this.#mayAnswer(from, now)) {
       this.#deadlines.clear(`state-compare:${from}`);
       this.#sendDigest(from, count, parts, false);
@@ -159,6 +164,7 @@ export class Replication {
   onDelta(from: MemberId, delta: StateDelta, now: number): void {
     const { owner, generation } = delta;
     if (this.#out.generationOf(owner) !== generation) return;
+    if (this.#stale.has(from) && delta.entries.some(({ lifeMs }) => lifeMs > 0)) return;
     const held = this.store.versionOf(owner, generation);
     const changes = this.store.apply(delta);
     const version = this.store.versionOf(owner, generation);
@@ -215,9 +221,16 @@ export class Replication {
     this.#watchLives();
   }
 
-  /** The clock of the core stood still for so much of the time. */
-  age(ms: number): void {
-    this.store.age(ms);
+  /**
+   * The host stood still, and the clock of the core for so much of that. What was sent to us meanwhile says of no life
+   * how much is left of it by now: so we take none of a neighbour before it has answered us.
+   */
+  resume(missedMs: number): void {
+    this.store.age(missedMs);
+    for (const peer of this.#out.neighbours()) {
+      this.#stale.add(peer);
+      this.#sendDigest(peer, 1, [0], true);
+    }
     this.endLives();
     this.#watchLives();
   }

@@ -8,6 +8,7 @@ import { delivery } from "./delivery.ts";
 import { detection } from "./detection.ts";
 import { direct } from "./direct.ts";
 import { incarnations } from "./incarnations.ts";
+import { lives } from "./lives.ts";
 import type { MakeOracle } from "./oracle.ts";
 import { overlay } from "./overlay.ts";
 import { replication } from "./replication.ts";
@@ -22,6 +23,7 @@ export const ORACLES: readonly MakeOracle[] = [
   detection,
   direct,
   incarnations,
+  lives,
   overlay,
   replication,
   trees,

@@ -89,6 +89,8 @@ class Chaos {
   readonly trial: Trial;
   readonly world: Trial["world"];
   readonly rng: Trial["rng"];
+  /** For what was added later: it leaves the rest of the schedule as it was. */
+  readonly #draws: Trial["rng"];
   readonly #gone: SimMember[] = [];
   readonly #membersMax: number;
   #partitioned = false;
@@ -98,6 +100,7 @@ class Chaos {
     this.trial = trial;
     this.world = trial.world;
     this.rng = trial.rng;
+    this.#draws = trial.rng.fork("lives");
     const { members, loss } = trial.settings;
     const weather = networkOf(trial);
     this.world.network.options = { ...this.world.network.options, ...weather };
@@ -176,6 +179,22 @@ class Chaos {
     const value = this.#value(8 + this.rng.below(200));
     this.world.command(member, { type: "set", key, value });
     if (this.rng.below(3) === 0) this.world.command(member, { type: "delete", key });
+    this.#talkOf(member);
+  }
+
+  /** By draws of its own: a key that ends by itself, or one whose changes are all kept. */
+  #talkOf(member: SimMember): void {
+    const set = (key: string, manner: { lifeMs: number } | { log: number }): void => {
+      const value = this.#value(8 + this.#draws.below(100));
+      this.world.command(member, { type: "set", key, value, ...manner });
+    };
+    const lifeMs = Math.round(1_000 + this.#draws.float() * 30_000);
+    if (this.#draws.below(2) === 0) set(`life-${this.#draws.below(2)}`, { lifeMs });
+    else set(`log-${this.#draws.below(2)}`, { log: 3 });
+    if (this.#draws.below(8) > 0) return;
+    const key = this.#draws.below(2) === 0 ? "life-0" : "log-0";
+    if (this.#draws.below(2) === 0) this.world.command(member, { type: "delete", key });
+    else this.world.command(member, { type: "set", key, value: this.#value(8) });
   }
 
   say(member: SimMember, bytes: number, forMs = 0): void {
