@@ -14,6 +14,7 @@ import { Overlay } from "../../src/core/overlay/overlay.ts";
 import { DirectMessages } from "../../src/core/routing/direct.ts";
 import { Routes } from "../../src/core/routing/routes.ts";
 import { Registers } from "../../src/core/shared/register.ts";
+import { Logs } from "../../src/core/state/logs.ts";
 import { Replica } from "../../src/core/state/replica.ts";
 import {
   ORACLES,
@@ -39,6 +40,8 @@ function plant<T extends object, K extends keyof T & string>(
   const planted = make(original);
   vi.spyOn(prototype, method as never).mockImplementation(planted as never);
 }
+
+type ShowLog = Parameters<Logs["show"]>[1];
 
 interface Ready {
   readonly id: { readonly sequence: number };
@@ -394,6 +397,28 @@ const BUGS: readonly Planted[] = [
       ),
     run: CHAOS,
     seenBy: "replication",
+  },
+  {
+    bug: "state: what has lived for its time is kept",
+    plant: () => plant(Replica.prototype, "end", () => () => undefined),
+    run: CHAOS,
+    seenBy: "lives",
+  },
+  {
+    bug: "state: a change of a log is lost without a gap",
+    plant: () =>
+      plant(
+        Logs.prototype,
+        "show",
+        (original) =>
+          function (this: Logs, ...[version, shown]: [number, ShowLog]) {
+            return original.call(this, version, ((item, { number }) => {
+              if (number % 3 !== 2) shown(item, { number, missed: 0 });
+            }) satisfies ShowLog);
+          } as never,
+      ),
+    run: CHAOS,
+    seenBy: "lives",
   },
 ];
 

@@ -79,8 +79,9 @@ export class Replication {
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
   #newsAt = Number.NEGATIVE_INFINITY;
-  /** Neighbours whose words may have waited for us while we stood still. */
-  readonly #stale = new Set<MemberId>();
+  /** Neighbours whose words may be old, and the number of the question that they are to answer. */
+  readonly #stale = new Map<MemberId, number>();
+  #stalls = 0;
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
     this.store = new StateStore(config, () => out.now());
@@ -133,6 +134,9 @@ export class Replication {
   /** Tells a neighbour what is held here, to be told the same. */
   compare(peer: MemberId): void {
     const { count, hash } = this.store;
+    // The parts come back in the answer: this one is known by it.
+    const stall = this.#stale.get(peer);
+    if (stall !== undefined) return this.#sendDigest(peer, 1, [0, stall], true);
     if (count <= PARTED_COUNT) return this.#sendDigest(peer, 1, [0], true);
     this.#out.tell(peer, { type: "stateParts", hashes: hash.parts(partCount(count)) });
   }
@@ -147,7 +151,8 @@ export class Replication {
   onDigest(from: MemberId, digest: MessageOf<"stateDigest">, now: number): void {
     const { entries, count, parts, answer } = digest;
     // The lane is in order: what was sent before has come.
-    if (!answer && parts.length > 0) this.#stale.delete(from);
+    if (!answer && parts[1] !== undefined && parts[1] === this.#stale.get(from))
+      this.#stale.delete(from);
     if (answer && isPartCount(count) && this.#mayAnswer(from, now)) {
       this.#deadlines.clear(`state-compare:${from}`);
       this.#sendDigest(from, count, parts, false);
@@ -221,18 +226,23 @@ export class Replication {
     this.#watchLives();
   }
 
-  /**
-   * The host stood still, and the clock of the core for so much of that. What was sent to us meanwhile says of no life
-   * how much is left of it by now: so we take none of a neighbour before it has answered us.
-   */
+  /** The host stood still, and the clock of the core for so much of that. */
   resume(missedMs: number): void {
     this.store.age(missedMs);
-    for (const peer of this.#out.neighbours()) {
-      this.#stale.add(peer);
-      this.#sendDigest(peer, 1, [0], true);
-    }
+    this.#stale.clear();
+    for (const peer of this.#out.neighbours()) this.onStall(peer);
     this.endLives();
     this.#watchLives();
+  }
+
+  /**
+   * What comes from a neighbour now may have been on its way for long, and says of no life how much is left of it by
+   * now: so we take none before an answer has come.
+   */
+  onStall(peer: MemberId): void {
+    if (this.#stale.has(peer)) return;
+    this.#stale.set(peer, ++this.#stalls);
+    this.compare(peer);
   }
 
   onNewsDeadline(peer: MemberId): void {

@@ -60,8 +60,9 @@ class Lives implements Oracle {
   }
 
   onStep(member: SimMember, input: Input): void {
-    if (input.type !== "command" || input.command.type !== "set") return;
-    this.#onSet(member, input.command);
+    if (input.type !== "command") return;
+    if (input.command.type === "set") this.#onSet(member, input.command);
+    if (input.command.type === "repeat") this.#onRepeat(member);
   }
 
   onEvent(member: SimMember, event: MeshEvent): void {
@@ -116,6 +117,18 @@ class Lives implements Oracle {
     }
   }
 
+  /** What lives goes on as long as it would have, at another version. */
+  #onRepeat(owner: SimMember): void {
+    const items = replicaOf(owner, owner)?.values() ?? [];
+    for (const life of [...this.#lives.values()]) {
+      const item = items.find(({ key, endsAt }) => key === life.key && endsAt < Infinity);
+      if (life.owner !== owner || item === undefined || item.version <= life.version) continue;
+      const { version } = item;
+      const { generation, key } = life;
+      this.#lives.set(nameOf(owner.config.id, generation, key, version), { ...life, version });
+    }
+  }
+
   #onValue(member: SimMember, event: Extract<MeshEvent, { type: "state" }>): void {
     const replica = member.core.layers.state.store.replicaOf(event.owner);
     const item = replica?.get(event.key);
@@ -123,7 +136,7 @@ class Lives implements Oracle {
     const name = nameOf(event.owner, replica.generation, event.key, item.version);
     // What is over everywhere is known no more.
     if (this.#lives.has(name)) return;
-    const isRenumbered = ![...this.#world.members].some(
+    const isRenumbered = !this.#world.members.some(
       ({ config, core }) =>
         config.id === event.owner &&
         core.layers.membership.table.own.generation === replica.generation &&

@@ -182,7 +182,7 @@ class Chaos {
     this.#talkOf(member);
   }
 
-  /** By draws of its own: a key that ends by itself, or one whose changes are all kept. */
+  /** By draws of its own: a key whose changes are all kept, and one that ends by itself. */
   #talkOf(member: SimMember): void {
     const set = (key: string, manner: { lifeMs: number } | { log: number }): void => {
       const value = this.#value(8 + this.#draws.below(100));
@@ -190,9 +190,9 @@ class Chaos {
     };
     const lifeMs = Math.round(1_000 + this.#draws.float() * 30_000);
     if (this.#draws.below(2) === 0) set(`life-${this.#draws.below(2)}`, { lifeMs });
-    else set(`log-${this.#draws.below(2)}`, { log: 3 });
-    if (this.#draws.below(8) > 0) return;
-    const key = this.#draws.below(2) === 0 ? "life-0" : "log-0";
+    for (let i = this.#draws.below(4); i > 0; i--) set("log", { log: 8 });
+    if (this.#draws.below(10) > 0) return;
+    const key = this.#draws.below(2) === 0 ? "life-0" : "log";
     if (this.#draws.below(2) === 0) this.world.command(member, { type: "delete", key });
     else this.world.command(member, { type: "set", key, value: this.#value(8) });
   }

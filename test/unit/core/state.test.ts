@@ -9,7 +9,7 @@ import { MESSAGE_BYTES_MAX } from "../../../src/core/wire/messages.ts";
 import { configOf, deltasFor, memberId, PLAIN } from "./support.ts";
 
 /** The clock of all stores, ms. */
-let now = 0;
+const now = 0;
 
 const A = memberId(1);
 const B = memberId(2);
