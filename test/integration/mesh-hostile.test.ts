@@ -271,7 +271,7 @@ describe("a member that sends garbage", () => {
         last: 9,
         floor: 0,
         kept: undefined,
-        entries: [{ key: "key", version: 9, value }],
+        entries: [{ key: "key", version: 9, value, lifeMs: 0, log: undefined }],
       }),
     );
     const payloadId = { origin: id, generation, sequence: 1_000 };

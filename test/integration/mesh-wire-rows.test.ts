@@ -78,7 +78,7 @@ test("row 46: a small value with a long list beside it goes the way of what is l
       last: to,
       floor: from,
       kept,
-      entries: [{ key, version: to, value: Uint8Array.of(7) }],
+      entries: [{ key, version: to, value: Uint8Array.of(7), lifeMs: 0, log: undefined }],
     });
     visitor.end.send("reliable", delta);
     return delta.length;
