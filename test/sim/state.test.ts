@@ -68,7 +68,7 @@ describe.each(SEEDS)("seed %i", (seed) => {
     expect(world.runUntil(all, 60_000)).toBeDefined();
     world.run(5_000);
     const carried = (servedBytes(world) - before) / (3 * size * 23);
-    expect(carried).toBeLessThanOrEqual(1.1);
+    expect(carried).toBeLessThanOrEqual(1.15);
     expect(world.live().every(knowsOf(owner, "large", 1))).toBe(true);
   });
 
@@ -90,24 +90,22 @@ describe.each(SEEDS)("seed %i", (seed) => {
   });
 
   test("row 31: sync compares at once what would be compared later", () => {
-    const missed = (world: World): [SimMember, SimMember] => {
-      const [owner, behind] = world.live() as [SimMember, SimMember];
-      world.partition(new Map([[behind, 1]]));
-      set(world, owner, "k", 100, 1);
-      world.run(600);
-      world.heal();
-      return [owner, behind];
-    };
-    const knowsIn = (sync: boolean): number => {
-      const world = grow(seed, { count: 20, parameters: { repairPeriodMs: 60_000 } });
-      const [owner, behind] = missed(world);
-      if (sync) world.command(behind, { type: "sync" });
-      const knows = (): boolean => knowsOf(owner, "k", 1)(behind);
-      return world.runUntil(knows, 120_000, 10) ?? Number.POSITIVE_INFINITY;
-    };
-    const withSync = knowsIn(true);
-    expect(withSync).toBeLessThanOrEqual(2_000);
-    expect(knowsIn(false)).toBeGreaterThan(withSync);
+    const world = grow(seed, { count: 20, parameters: { repairPeriodMs: 60_000 } });
+    const owner = world.members[3] as SimMember;
+    const { options } = world.network;
+    const digests = (): number => owner.core.stats().state.digests;
+    // It floods, and is lost altogether.
+    world.network.options = { ...options, loss: 1 };
+    set(world, owner, "k", 100, 1);
+    world.run(200);
+    world.network.options = options;
+    const before = digests();
+    world.run(50);
+    expect(digests()).toBe(before);
+    world.command(owner, { type: "sync" });
+    expect(digests() - before).toBe(owner.links.size);
+    const all = (): boolean => world.live().every(knowsOf(owner, "k", 1));
+    expect(world.runUntil(all, 10_000, 10)).toBeLessThanOrEqual(2_000);
   });
 
   test("row 50: writes above what links carry are conflated, and nobody is stale for long", () => {
