@@ -120,7 +120,7 @@ export class Composition {
   /** The host stood still for `gapMs`, and the clock for `missedMs` of that. */
   resume(gapMs: number, missedMs: number): void {
     this.common.sharing.resume(gapMs, missedMs);
-    this.state.resume(missedMs);
+    this.state.resume(gapMs, missedMs);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {
@@ -132,8 +132,8 @@ export class Composition {
 
   #onMessage(from: MemberId, message: Message): void {
     const now = this.now;
-    const heardAt = this.membership.detector.lifeAt(from) ?? now;
-    if (now - heardAt > STALL_MS) this.state.onStall(from);
+    const silentMs = now - (this.membership.detector.lifeAt(from) ?? now);
+    if (silentMs > STALL_MS) this.state.onStall(from, silentMs);
     // Probes and their answers say more than that the other end lives: the membership reads them.
     if (message.type !== "ping" && message.type !== "ack") {
       this.membership.detector.onFrame(from, now);

@@ -40,6 +40,9 @@ const PARTED_PERIODS = 10;
 /** A neighbour is answered so often at the most, ms: an answer is much larger than its question. */
 const ANSWER_MS = 250;
 
+/** What has waited for longer is not sent again: links end before. ms. */
+const STALE_MS_MAX = 30_000;
+
 /** In a `stateWant`: I want no more of this. */
 const ENOUGH = Number.MAX_SAFE_INTEGER;
 
@@ -79,9 +82,8 @@ export class Replication {
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
   #newsAt = Number.NEGATIVE_INFINITY;
-  /** Neighbours whose words may be old, and the number of the question that they are to answer. */
-  readonly #stale = new Map<MemberId, number>();
-  #stalls = 0;
+  /** From when on what a neighbour sends is no older than it looks, ms. */
+  readonly #freshFrom = new Map<MemberId, number>();
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
     this.store = new StateStore(config, () => out.now());
@@ -126,7 +128,7 @@ export class Replication {
   onLinkDown(peer: MemberId, now: number): void {
     this.#serving.removeNeighbour(peer);
     this.#news.delete(peer);
-    this.#stale.delete(peer);
+    this.#freshFrom.delete(peer);
     for (const scope of ["news", "compare"]) this.#deadlines.clear(`state-${scope}:${peer}`);
     this.#fetching.removeNeighbour(peer, now);
   }
@@ -134,9 +136,6 @@ export class Replication {
   /** Tells a neighbour what is held here, to be told the same. */
   compare(peer: MemberId): void {
     const { count, hash } = this.store;
-    // The parts come back in the answer: this one is known by it.
-    const stall = this.#stale.get(peer);
-    if (stall !== undefined) return this.#sendDigest(peer, 1, [0, stall], true);
     if (count <= PARTED_COUNT) return this.#sendDigest(peer, 1, [0], true);
     this.#out.tell(peer, { type: "stateParts", hashes: hash.parts(partCount(count)) });
   }
@@ -150,9 +149,6 @@ export class Replication {
 
   onDigest(from: MemberId, digest: MessageOf<"stateDigest">, now: number): void {
     const { entries, count, parts, answer } = digest;
-    // The lane is in order: what was sent before has come.
-    if (!answer && parts[1] !== undefined && parts[1] === this.#stale.get(from))
-      this.#stale.delete(from);
     if (answer && isPartCount(count) && this.#mayAnswer(from, now)) {
       this.#deadlines.clear(`state-compare:${from}`);
       this.#sendDigest(from, count, parts, false);
@@ -169,7 +165,8 @@ export class Replication {
   onDelta(from: MemberId, delta: StateDelta, now: number): void {
     const { owner, generation } = delta;
     if (this.#out.generationOf(owner) !== generation) return;
-    if (this.#stale.has(from) && delta.entries.some(({ lifeMs }) => lifeMs > 0)) return;
+    if (now < (this.#freshFrom.get(from) ?? 0) && delta.entries.some(({ lifeMs }) => lifeMs > 0))
+      return;
     const held = this.store.versionOf(owner, generation);
     const changes = this.store.apply(delta);
     const version = this.store.versionOf(owner, generation);
@@ -226,23 +223,20 @@ export class Replication {
     this.#watchLives();
   }
 
-  /** The host stood still, and the clock of the core for so much of that. */
-  resume(missedMs: number): void {
+  /** The host stood still for `gapMs`, and the clock of the core for `missedMs` of that. */
+  resume(gapMs: number, missedMs: number): void {
     this.store.age(missedMs);
-    this.#stale.clear();
-    for (const peer of this.#out.neighbours()) this.onStall(peer);
+    for (const peer of this.#out.neighbours()) this.onStall(peer, gapMs);
     this.endLives();
     this.#watchLives();
   }
 
   /**
-   * What comes from a neighbour now may have been on its way for long, and says of no life how much is left of it by
-   * now: so we take none before an answer has come.
+   * The link with a neighbour stood still. What waited on it does not say how much is left of a life by now, and may be
+   * sent again only after as long: what has a life is asked for anew.
    */
-  onStall(peer: MemberId): void {
-    if (this.#stale.has(peer)) return;
-    this.#stale.set(peer, ++this.#stalls);
-    this.compare(peer);
+  onStall(peer: MemberId, forMs: number): void {
+    this.#freshFrom.set(peer, this.#out.now() + Math.min(STALE_MS_MAX, forMs));
   }
 
   onNewsDeadline(peer: MemberId): void {
