@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "64 kB",
+    limit: "65.5 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "93 kB",
+    limit: "94 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];
