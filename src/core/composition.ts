@@ -38,9 +38,6 @@ export interface Shared {
   /** What is known from the start, of a mesh that has settled. It must not change any more. */
   readonly known?: MemberTable;
 }
-/** What a link has brought nothing for so long may have been on its way for as long, ms. */
-const STALL_MS = 3_000;
-
 export class Composition {
   readonly deadlines = new Deadlines();
   readonly links: LinkTable;
@@ -132,8 +129,7 @@ export class Composition {
 
   #onMessage(from: MemberId, message: Message): void {
     const now = this.now;
-    const silentMs = now - (this.membership.detector.lifeAt(from) ?? now);
-    if (silentMs > STALL_MS) this.state.onStall(from, silentMs);
+    this.state.onStall(from, now - (this.membership.detector.lifeAt(from) ?? now));
     // Probes and their answers say more than that the other end lives: the membership reads them.
     if (message.type !== "ping" && message.type !== "ack") {
       this.membership.detector.onFrame(from, now);

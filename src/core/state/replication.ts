@@ -40,6 +40,9 @@ const PARTED_PERIODS = 10;
 /** A neighbour is answered so often at the most, ms: an answer is much larger than its question. */
 const ANSWER_MS = 250;
 
+/** What has waited for less is as good as new, ms. Guess, unmeasured. */
+const STALE_MS_MIN = 3_000;
+
 /** What has waited for longer is not sent again: links end before. ms. */
 const STALE_MS_MAX = 30_000;
 
@@ -232,10 +235,11 @@ export class Replication {
   }
 
   /**
-   * The link with a neighbour stood still. What waited on it does not say how much is left of a life by now, and may be
+   * The link with a neighbour stood still for so long, or hardly. What waited on it does not say how much is left of a life by now, and may be
    * sent again only after as long: what has a life is asked for anew.
    */
   onStall(peer: MemberId, forMs: number): void {
+    if (forMs < STALE_MS_MIN) return;
     this.#freshFrom.set(peer, this.#out.now() + Math.min(STALE_MS_MAX, forMs));
   }
 
