@@ -70,7 +70,7 @@ export const PARAMETERS = {
   /** A neighbour is never reported sooner after its last sign of life. Source: simulated, see `downMinMs`. */
   giveUpMinMs: { default: 3_000, min: 100, max: 60_000 },
   /** A member that has not answered for so long can be down: 3 s of a stall, and time to tell that it is over. Source: simulated. */
-  downMinMs: { default: 3_600, min: 100, max: 60_000 },
+  downMinMs: { default: 3_400, min: 100, max: 60_000 },
   /** A link is not given up sooner while bulk is unacknowledged on the link: SCTP stalls of 2–9 s were measured. */
   giveUpBulkMs: { default: 10_000, min: 100, max: 120_000 },
   /** Share of a member's observers whose reports declare it down. Source: design (*sim*). */

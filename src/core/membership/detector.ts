@@ -38,6 +38,8 @@ const LOSS_MAX = 0.5;
 /** RFC 6298's weights for the round trip and its deviation, and for the gap between proofs of life. */
 const RTT_WEIGHT = 1 / 8;
 const DEVIATION_WEIGHT = 1 / 4;
+/** How fast the shortest round trip is forgotten, by each that is measured. Guess, unmeasured. */
+const WAY_GROWTH = 65 / 64;
 
 /**
  * How much longer the higher id of a pair waits before it probes too, so that their probes do not cross, ms. The
@@ -79,6 +81,7 @@ interface Probe {
   lossShare: number;
   rttMs: number | undefined;
   rttDeviationMs: number;
+  wayMs: number;
   /** Its host may stop it without a word. */
   mayFreeze: boolean;
 }
@@ -88,6 +91,8 @@ export type ProbeAction = "ping" | "report" | "giveUp" | "wait";
 
 export interface LinkHealth {
   readonly rttMs: number | undefined;
+  /** How long a frame takes one way: half of the shortest round trip of late, for a stall of either end is no way. */
+  readonly wayMs: number;
   /** When the first of the probes was sent that have not been answered; undefined when all have. */
   readonly unansweredAt: number | undefined;
   readonly heardAt: number;
@@ -134,6 +139,7 @@ export class Detector {
       lossShare: LOSS_MIN,
       rttMs: undefined,
       rttDeviationMs: 0,
+      wayMs: 0,
       mayFreeze: false,
     });
   }
@@ -336,8 +342,10 @@ function measure(probe: Probe, rttMs: number): void {
   if (probe.rttMs === undefined) {
     probe.rttMs = rttMs;
     probe.rttDeviationMs = rttMs / 2;
+    probe.wayMs = rttMs / 2;
     return;
   }
+  probe.wayMs = Math.min(rttMs / 2, probe.wayMs * WAY_GROWTH);
   const error = rttMs - probe.rttMs;
   probe.rttDeviationMs += DEVIATION_WEIGHT * (Math.abs(error) - probe.rttDeviationMs);
   probe.rttMs += RTT_WEIGHT * error;

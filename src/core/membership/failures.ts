@@ -348,10 +348,13 @@ export class Failures {
   #judge(target: MemberId, now: number): void {
     const member = this.#table.get(target);
     if (member === undefined || !this.#suspicions.has(target)) return;
-    this.#deadlines.set(`suspicion:${target}`, this.#suspicions.nextLook(target, now));
     // What has piled up while we stood still is heard to its end first.
-    if (this.health.isVoid(now)) return;
-    const verdict = this.#suspicions.judge(target, now, this.#standing(target, now));
+    const verdict = this.health.isVoid(now)
+      ? "none"
+      : this.#suspicions.judge(target, now, this.#standing(target, now));
+    if (this.#suspicions.has(target)) {
+      this.#deadlines.set(`suspicion:${target}`, this.#suspicions.nextLook(target, now));
+    } else this.#deadlines.clear(`suspicion:${target}`);
     if (verdict === "none" || verdict === "cleared") return;
     this.#out.hold(member, "suspect", now);
     if (verdict === "audit" && this.health.isBack(now)) return;
@@ -376,8 +379,10 @@ export class Failures {
   #accusationOf(peer: MemberId, now: number): Accusation {
     const health = this.#detector.health(peer);
     const kind = health?.mayFreeze === true ? "asleep" : "report";
-    const heardAt = this.#detector.lifeAt(peer) ?? now;
-    return { kind, since: health?.unansweredAt ?? now, heardAt };
+    // By its own clock: what it did not answer came to it half a round trip later, what we heard left it as much sooner.
+    const wayMs = health?.wayMs ?? 0;
+    const heardAt = (this.#detector.lifeAt(peer) ?? now) - wayMs;
+    return { kind, since: (health?.unansweredAt ?? now) + wayMs, heardAt };
   }
 
   #flap(id: MemberId, now: number): void {

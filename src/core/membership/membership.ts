@@ -324,8 +324,7 @@ export class Membership {
 
   /** What is told ages on its way. */
   #aged(opinion: Opinion, from: MemberId): Opinion {
-    const wayMs = Math.round((this.detector.health(from)?.rttMs ?? 0) / 2);
-    return aged(opinion, wayMs);
+    return aged(opinion, Math.round(this.detector.health(from)?.wayMs ?? 0));
   }
 
   #takeOwn(news: MemberRecord | Claim, now: number): void {

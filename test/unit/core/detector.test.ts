@@ -82,6 +82,20 @@ describe("timing", () => {
     expect(detector.health(X)).toMatchObject({ rttMs: 20, misses: 0, lossShare: 0.01 });
   });
 
+  test("how long a frame takes is half of the shortest round trip: a stall does not lengthen it", () => {
+    const answer = (now: number, rttMs: number): number | undefined => {
+      const ping = detector.nextPing(X, now);
+      ack(ping?.sequence ?? 0, now + rttMs);
+      return detector.health(X)?.wayMs;
+    };
+    expect(answer(0, 100)).toBe(50);
+    expect(answer(1_000, 60)).toBe(30);
+    expect(answer(2_000, 3_000)).toBeLessThan(31);
+    expect(answer(6_000, 60)).toBe(30);
+    for (let i = 0; i < 100; i++) answer(10_000 + 1_000 * i, 200);
+    expect(detector.health(X)?.wayMs).toBe(100);
+  });
+
   test("the end with the higher id leaves it to the other, for 300 ms more", () => {
     const lower = memberId(0);
     detector.add(lower, 0);

@@ -130,3 +130,22 @@ test("an older claim or opinion in the same words is not the same news", () => {
   expect(heard({ ...claim, state: "down" }, opinion)).toBe(1);
   expect(heard(claim, opinion)).toBe(0);
 });
+
+test("a vouch takes all that waits with it at once, and even so not for ever", () => {
+  const version = crowd();
+  gossip.tell(news(version), undefined);
+  gossip.flush(0);
+  expect(versions(B)).toEqual([]);
+  const vouch = (sequence: number): Update => ({
+    type: "opinion",
+    ...opinionOf("vouch", A, X, { sequence }),
+  });
+  let went = 0;
+  for (let sequence = 1; sequence <= 30; sequence++) {
+    gossip.tell(vouch(sequence), undefined);
+    gossip.flush(0);
+    if (versions(B).length > 0) went++;
+  }
+  expect(went).toBeGreaterThan(5);
+  expect(went).toBeLessThan(16);
+});

@@ -203,7 +203,7 @@ describe("suspicions", () => {
     expect(suspicions.endsAt(X)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("it is not down before two observers have waited for its answer for 3.6 s", () => {
+  test("it is not down before two observers have waited for its answer for 3.4 s", () => {
     put(X, { record: recordOf(X, { neighbours: O.slice(0, 4) }) });
     for (const [i, id] of O.slice(0, 4).entries()) {
       suspicions.add(report(id, { agoMs: 3_000 - 1_000 * i }), 0);
