@@ -68,6 +68,23 @@ describe.each(cases([1, 2], [0, 0.2]))("seed %i, loss %f", (seed, loss) => {
     within(world, "the crash", 20_000, () => allHold(world.live(), [victim], "down"));
   });
 
+  test("a member that is down and back again and again is given more time, and still not for ever", () => {
+    const world = grow(seed, 8, loss);
+    const slow = world.members[2] as SimMember;
+    const downs = new FalseDowns(world);
+    const told: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      const before = downs.told.length;
+      world.pause(slow, 5_000);
+      world.run(13_000);
+      told.push(downs.told.length - before);
+    }
+    expect(told[0]).toBeGreaterThan(0);
+    expect(told.filter((count) => count === 0).length).toBeGreaterThan(1);
+    world.crash(slow);
+    within(world, "the crash", 15_000, () => allHold(world.live(), [slow], "down"));
+  });
+
   test("a deaf member is found out, and accuses nobody", () => {
     const world = grow(seed, 8, loss);
     const deaf = world.members[3] as SimMember;

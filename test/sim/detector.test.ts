@@ -68,6 +68,18 @@ describe.each(cases([1, 2, 3], [0, 0.2]))("seed %i, loss %f", (seed, loss) => {
     for (const kinds of toldOf(world, victim)) expect(kinds.at(-1)).toBe("down");
   });
 
+  test("a newcomer hears nothing of who is down", () => {
+    const world = grow(seed, 5, loss);
+    const victim = world.members[1] as SimMember;
+    world.crash(victim);
+    world.run(10_000);
+    const newcomer = world.add();
+    within(world, "it is there", 20_000, () => allHold(world.live(), world.live(), "alive"));
+    world.run(5_000);
+    expect(stateOf(newcomer, victim)).toBeUndefined();
+    expect(toldOf(world, victim).at(-1)).toEqual([]);
+  });
+
   test("row 19: φ of a link stays low while answers come, and rises with silence", () => {
     const world = grow(seed, 4, loss);
     const [watcher, victim] = world.members as [SimMember, SimMember];

@@ -63,3 +63,21 @@ test.each([1, 2])("seed %i: a good-bye that nobody heard is a crash, known to al
     world.live().every((one) => stateOf(leaver, one) === "down"),
   );
 });
+
+test.each([1, 2])(
+  "seed %i: who leaves during a partition is down on the other side, and has left once it is over",
+  (seed) => {
+    const world = grown(seed, 24, { loss: 0.05, reliableLoss: 0.05 });
+    const [here, there] = [world.live().slice(0, 12), world.live().slice(12)];
+    world.partition(new Map(here.map((member) => [member, 1])));
+    const leaver = leaves(world);
+    within(world, 30_000, "each side knows", () =>
+      there.every((one) => stateOf(leaver, one) === "down"),
+    );
+    expect(here.filter((one) => one.alive && stateOf(leaver, one) !== "left")).toEqual([]);
+    world.heal();
+    within(world, 30_000, "all know", () =>
+      world.live().every((one) => stateOf(leaver, one) === "left"),
+    );
+  },
+);
