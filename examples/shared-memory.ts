@@ -41,6 +41,12 @@ console.log(
   `sky.now: ${skies.get("station")} at the station, ${skies.get("kitchen")} in the kitchen`,
 );
 
+// For a time: it ends at everybody, by itself.
+const expired = garden.once("state:expired");
+station.set("sky.rainbow", "here", { ttlMs: 500 });
+const [whose, what] = await expired;
+console.log(`garden: ${what} of ${whose.name} has expired`);
+
 const gone = garden.once("peer:leave");
 await station.leave();
 const [owner] = await gone;
