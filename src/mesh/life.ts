@@ -28,6 +28,8 @@ export interface LifeOut {
   started(): void;
   stopped(): void;
   event(event: MeshEvent): void;
+  /** Something inside threw that never should. */
+  error(error: unknown): void;
   seed(seed: Seed): void;
 }
 
@@ -225,6 +227,7 @@ export class Life {
       WebSocket: this.#host.WebSocket,
       backoff: this.#options.backoff,
       onEvent: (event) => this.#out.event(event),
+      onError: (error) => this.#out.error(error),
       onSeed: (seed) => this.#out.seed(seed),
     });
   }

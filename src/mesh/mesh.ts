@@ -72,6 +72,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
         this.#inbound.events.tell("stop");
       },
       event: (event) => this.#inbound.take(event),
+      error: (error) => this.#inbound.events.report(error),
       seed: (seed) => {
         this.#inbound.events.tell("seed", seed);
         this.#checkHealth();

@@ -30,6 +30,8 @@ export interface DriverOptions extends Omit<SeedsOptions, "id" | "input" | "isSu
   readonly config: Config;
   readonly transport: Transport;
   readonly onEvent: (event: MeshEvent) => void;
+  /** Told what a transport throws, which would be a bug there or here. */
+  readonly onError?: (error: unknown) => void;
   /** Keeps an entry of the shared configuration over the end of this life. */
   readonly onKeep?: ((key: string, entry: Uint8Array) => void) | undefined;
 }
@@ -46,6 +48,7 @@ export class Driver {
   readonly transport: Transport;
   readonly #onEvent: (event: MeshEvent) => void;
   readonly #onKeep: DriverOptions["onKeep"];
+  readonly #onError: DriverOptions["onError"];
   readonly #clock: Clock;
   readonly #links = new Map<LinkId, Link>();
   readonly #attempts = new Map<AttemptId, Link>();
@@ -69,6 +72,7 @@ export class Driver {
     this.transport = options.transport;
     this.#onEvent = options.onEvent;
     this.#onKeep = options.onKeep;
+    this.#onError = options.onError;
     this.core = new Core(options.config, this.#clock.now());
     this.seeds = new Seeds({
       ...options,
@@ -196,7 +200,7 @@ export class Driver {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case "send":
-        return this.#links.get(effect.link)?.send(effect.lane, effect.bytes);
+        return this.#send(effect);
       case "sendSeed":
         return this.seeds.send(effect.seed, effect.to, effect.bytes);
       case "island":
@@ -223,6 +227,16 @@ export class Driver {
         return this.#onKeep?.(effect.key, effect.entry);
       case "emit":
         this.#events.push(effect.event);
+    }
+  }
+
+  /** What a transport refuses to send costs one link, and not the process. */
+  #send({ link, lane, bytes }: Extract<Effect, { type: "send" }>): void {
+    try {
+      this.#links.get(link)?.send(lane, bytes);
+    } catch (error) {
+      this.#links.get(link)?.close();
+      this.#onError?.(error);
     }
   }
 
