@@ -27,7 +27,7 @@ describe.each(cases([1, 2], [0, 0.2]))("seed %i, loss %f", (seed, loss) => {
       within(
         world,
         "each side knows",
-        30_000,
+        20_000,
         () => allHold(a, b, "down") && allHold(b, a, "down"),
       );
       world.run(10_000);
