@@ -192,7 +192,7 @@ export class Replica {
         shown(item.key, item.value);
       }
     }
-    if (this.maxVersion >= this.#doubtUntil) this.#dropDoubtful(shown);
+    if (this.#doubts.size > 0 && this.maxVersion >= this.#doubtUntil) this.#dropDoubtful(shown);
     this.#logs.show(this.maxVersion, ({ key, value }, change) => shown(key, value, change));
     this.#forgetTombstones();
     return fresh;

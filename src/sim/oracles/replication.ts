@@ -7,6 +7,7 @@
 import type { Input, MemberId, MeshEvent } from "../../core/machine.ts";
 import type { Item } from "../../core/state/items.ts";
 import type { SimMember } from "../member.ts";
+import type { World } from "../world.ts";
 import type { MakeOracle, Oracle, Report } from "./oracle.ts";
 import { contentOf } from "./said.ts";
 
@@ -29,36 +30,44 @@ interface Owner {
   readonly byKey: Map<string, Write[]>;
 }
 
-export const replication: MakeOracle = (_world, report) => new ReplicationOracle(report);
+export const replication: MakeOracle = (world, report) => new ReplicationOracle(world, report);
 
 class ReplicationOracle implements Oracle {
   readonly name = "replication";
+  readonly #world: World;
   readonly #report: Report;
   readonly #owners = new Map<SimMember, Owner>();
   /** What each member has seen of each owner's keys: the life, and the version. */
   readonly #seen = new Map<SimMember, Map<string, Seen>>();
   /** How far each member's replicas were looked at. */
   readonly #checked = new Map<SimMember, Map<SimMember, number>>();
-  readonly #hashes = new Map<SimMember, string>();
+  /** Owners of whom something was told in the step that ends. */
+  readonly #told = new Set<MemberId>();
 
-  constructor(report: Report) {
+  constructor(world: World, report: Report) {
+    this.#world = world;
     this.#report = report;
   }
 
   onStep(member: SimMember, input: Input): void {
     if (input.type === "command") this.#onCommand(member, input);
-    if (this.#owners.size === 0) return;
-    const { stateHigh, stateLow } = member.core.fingerprints();
-    const hash = `${stateHigh} ${stateLow}`;
-    if (this.#hashes.get(member) === hash) return;
-    this.#hashes.set(member, hash);
+    if (this.#told.size === 0) return;
     for (const [owner, written] of this.#owners) {
-      if (owner !== member) this.#checkReplica(member, owner, written);
+      if (this.#told.has(owner.config.id)) this.#checkReplica(member, owner, written);
+    }
+    this.#told.clear();
+  }
+
+  /** What changed without a word to the application. */
+  check(): void {
+    for (const member of this.#world.live()) {
+      for (const [owner, written] of this.#owners) this.#checkReplica(member, owner, written);
     }
   }
 
   onEvent(member: SimMember, event: MeshEvent): void {
     if (event.type !== "state" || event.owner === member.config.id) return;
+    this.#told.add(event.owner);
     const { owner, key, value, log } = event;
     const replica = this.#replicaOf(member, owner);
     // Several changes of a log may come in one step: `logs` looks at their order.
@@ -88,7 +97,6 @@ class ReplicationOracle implements Oracle {
     if (member === undefined || (what !== "crash" && what !== "stop")) return;
     this.#seen.delete(member);
     this.#checked.delete(member);
-    this.#hashes.delete(member);
   }
 
   #onCommand(member: SimMember, input: Extract<Input, { type: "command" }>): void {
@@ -131,6 +139,7 @@ class ReplicationOracle implements Oracle {
   }
 
   #checkReplica(member: SimMember, owner: SimMember, { writes, byKey }: Owner): void {
+    if (owner === member) return;
     const replica = this.#replicaOf(member, owner.config.id);
     const generation = owner.core.layers.membership.table.own.generation;
     if (replica === undefined || replica.generation !== generation) return;

@@ -8,11 +8,6 @@ export function percentile(values: readonly number[], share: number): number | n
   return round(sorted[rank - 1] as number);
 }
 
-export function mean(values: readonly number[]): number | null {
-  if (values.length === 0) return null;
-  return round(values.reduce((sum, value) => sum + value, 0) / values.length);
-}
-
 export function largest(values: readonly number[]): number | null {
   return percentile(values, 1);
 }

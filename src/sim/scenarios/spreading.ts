@@ -2,7 +2,7 @@
 
 import type { SimMember } from "../member.ts";
 import { DownWatch } from "./down-watch.ts";
-import { largest, mean, percentile, round } from "./figures.ts";
+import { largest, percentile, round } from "./figures.ts";
 import { ReachWatch } from "./reach-watch.ts";
 import { PATIENCE_MS, type Scenario, SETTLE_MS } from "./scenario.ts";
 import { StalenessWatch } from "./staleness-watch.ts";
@@ -179,10 +179,7 @@ export const state: Scenario = {
     return {
       allKnowMs: reach.allReached ? largest(reach.wholeMs()) : null,
       allKnowMsP50: percentile(reach.wholeMs(), 0.5),
-      stalenessMsP50: percentile(staleness.samples, 0.5),
-      stalenessMsP99: percentile(staleness.samples, 0.99),
-      stalenessMsMax: largest(staleness.samples),
-      stalenessMsMean: mean(staleness.samples),
+      ...staleness.figures(),
       equalDigestsMs: calmMs ?? null,
     };
   },

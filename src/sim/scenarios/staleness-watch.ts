@@ -6,6 +6,8 @@
 import type { MeshEvent } from "../../core/machine.ts";
 import type { SimMember } from "../member.ts";
 import type { Observer, World } from "../world.ts";
+import { round } from "./figures.ts";
+import type { Figures } from "./trial.ts";
 
 interface Key {
   /** When each value was written, ms; numbered from 1. */
@@ -15,8 +17,8 @@ interface Key {
 }
 
 export class StalenessWatch implements Observer {
-  /** Every sample of every replica of every key, ms. */
-  readonly samples: number[] = [];
+  /** How often each staleness was seen, ms: every replica of every key is looked at, and few differ. */
+  readonly #samples = new Map<number, number>();
   readonly #world: World;
   readonly #keys = new Map<SimMember, Map<string, Key>>();
 
@@ -45,10 +47,32 @@ export class StalenessWatch implements Observer {
         for (const member of live) {
           if (member === owner) continue;
           const missed = writtenAt[seen.get(member) ?? 0];
-          this.samples.push(missed === undefined ? 0 : now - missed);
+          const ms = missed === undefined ? 0 : now - missed;
+          this.#samples.set(ms, (this.#samples.get(ms) ?? 0) + 1);
         }
       }
     }
+  }
+
+  /** The p50, p99, largest and mean of all. */
+  figures(): Figures {
+    const sorted = [...this.#samples].sort(([a], [b]) => a - b);
+    const count = sorted.reduce((sum, [, times]) => sum + times, 0);
+    const share = (part: number): number | null => {
+      let left = Math.max(1, Math.ceil(part * count));
+      for (const [ms, times] of sorted) {
+        left -= times;
+        if (left <= 0) return round(ms);
+      }
+      return null;
+    };
+    const sum = sorted.reduce((total, [ms, times]) => total + ms * times, 0);
+    return {
+      stalenessMsP50: share(0.5),
+      stalenessMsP99: share(0.99),
+      stalenessMsMax: share(1),
+      stalenessMsMean: count === 0 ? null : round(sum / count),
+    };
   }
 
   onEvent(member: SimMember, event: MeshEvent): void {
