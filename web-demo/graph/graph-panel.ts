@@ -78,6 +78,8 @@ export function graphPanel(mesh: Mesh, people: People): GraphPanel {
       model.update(people.shown, performance.now());
       const links = model.links.length;
       hint.hidden = model.nodes.length > 1;
+      // Who was among others was not the first.
+      if (hint.hidden) setText(byId("hint-title", HTMLElement), "Nobody else is here now.");
       setText(note, links === 0 ? "No link yet" : `${count(links, "link")} over WebRTC`);
       ask();
     },

@@ -44,7 +44,8 @@ export function peoplePanel(session: Session, people: People): () => void {
       }
       row.show(person);
     }
-    setText(note, count(session.mesh.health.peerCount + 1, "peer"));
+    const { peerCount } = session.mesh.health;
+    setText(note, peerCount === 0 ? "you" : `you and ${count(peerCount, "peer")}`);
   };
 }
 
