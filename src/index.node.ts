@@ -4,10 +4,12 @@ import { HearsayError } from "./errors.ts";
 import { type Join, joinOn } from "./mesh/join.ts";
 import { hostOfNode } from "./runtime/host.node.ts";
 import { nodeWebSocket } from "./signaling/websocket.node.ts";
+import { diskStore } from "./store/disk.ts";
 import { webrtcTransport } from "./transport/webrtc.ts";
 import { loadWrtc } from "./transport/wrtc.node.ts";
 
 export * from "./index.ts";
+export { diskStore };
 
 /**
  * Joins the mesh of a cluster.

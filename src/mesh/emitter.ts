@@ -25,6 +25,15 @@ export class Emitter {
     this.#of(event).tell(...args);
   }
 
+  /** A problem that does not end anything: to those who listen, and to the log. */
+  warn(problem: Error): void {
+    this.tell("store", problem);
+    this.#logger?.warn(problem.message, { error: problem });
+    if (this.#logger !== undefined || this.#of("store").size > 0) return;
+    // biome-ignore lint/suspicious/noConsole: what is not kept must not go unnoticed
+    console.warn(`hearsay: ${problem.message}`);
+  }
+
   /** What a handler of the application threw: to its `error` handlers, else where the platform shows errors. */
   readonly report = (error: unknown): void => {
     const listeners = this.#listeners.get("error") as Listeners<[unknown]> | undefined;

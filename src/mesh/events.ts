@@ -41,6 +41,8 @@ export interface MeshEvents {
   refused: [reason: "cluster" | "version" | "malformed"];
   /** Another process uses this identity: this member has stopped. Join again with another one. */
   "identity:taken": [];
+  /** The store could not be written (once, until it can be again), or was damaged and is repaired. */
+  store: [problem: Error];
   start: [];
   stop: [];
   /** A handler of the application threw. */

@@ -29,7 +29,9 @@ export type HealthReason =
   /** Nobody else is here. */
   | "nobody"
   /** This page cannot keep its identity: its reload joins as another member. */
-  | "identity-ephemeral";
+  | "identity-ephemeral"
+  /** The store cannot be written: what changes now is not kept. It is tried again. */
+  | "store-failed";
 
 export interface Health {
   readonly state: HealthState;
@@ -53,15 +55,20 @@ export interface HealthSigns extends Pick<Health, "linkCount" | "peerCount" | "s
   readonly wasLinked: boolean;
   /** The identity cannot be kept, though that was wanted. */
   readonly ephemeral: boolean;
+  readonly storeFailed: boolean;
 }
 
 export function healthOf(signs: HealthSigns): Health {
-  const { linkCount, peerCount, seeds, ephemeral } = signs;
+  const { linkCount, peerCount, seeds, ephemeral, storeFailed } = signs;
   const { state, reasons, why } = judge(signs);
   return {
     state,
-    reasons: ephemeral ? [...reasons, "identity-ephemeral"] : reasons,
-    why: ephemeral ? `${why}; ${EPHEMERAL}` : why,
+    reasons: [
+      ...reasons,
+      ...(ephemeral ? ["identity-ephemeral" as const] : []),
+      ...(storeFailed ? ["store-failed" as const] : []),
+    ],
+    why: `${why}${ephemeral ? EPHEMERAL : ""}${storeFailed ? STORE_FAILED : ""}`,
     linkCount,
     peerCount,
     seeds,
@@ -69,7 +76,8 @@ export function healthOf(signs: HealthSigns): Health {
 }
 
 const FIREWALL = "if it stays so, a firewall may be between, and a TURN server in iceServers helps";
-const EPHEMERAL = "its reload is another member: only pages over https keep an identity";
+const EPHEMERAL = "; its reload is another member: only pages over https keep an identity";
+const STORE_FAILED = "; the store cannot be written, and what changes now is not kept";
 
 type Verdict = Pick<Health, "state" | "reasons" | "why">;
 

@@ -3,6 +3,8 @@
 import { HearsayError } from "../errors.ts";
 import type { Host } from "../runtime/host.ts";
 import { hashOfCluster, keyPair } from "../session/identity.ts";
+import type { KeptIdentity } from "../session/kept-identity.ts";
+import type { KeptStore } from "./kept-store.ts";
 import { Mesh } from "./mesh.ts";
 import { leftMeanwhile, TAKEN } from "./mesh-errors.ts";
 import { type JoinOptions, parseOptions } from "./options.ts";
@@ -25,9 +27,8 @@ export type Join = <T extends MeshTypes = MeshTypes>(
 export function joinOn(host: Host): Join {
   return async <T extends MeshTypes>(given: string | JoinOptions) => {
     const options = parseOptions(given);
-    const { identity, cluster, store } = options;
-    const mayKeep = identity === undefined && store !== false;
-    const kept = mayKeep ? await host.keptIdentity?.(cluster) : undefined;
+    const { identity, cluster } = options;
+    const kept = await keptIn(host, options);
     const [keys, clusterHash] = await Promise.all([
       keyPair(identity?.secretKey ?? kept?.secretKey),
       hashOfCluster(cluster),
@@ -43,6 +44,21 @@ export function joinOn(host: Host): Join {
     options.signal?.addEventListener("abort", () => mesh.leave(), { once: true });
     return mesh;
   };
+}
+
+/** What keeps the identity over the end of this page or process: the store, else the tab. */
+async function keptIn(
+  host: Host,
+  { identity, cluster, store }: JoinOptions,
+): Promise<KeptIdentity | KeptStore | undefined> {
+  if (typeof store === "function") {
+    const { KeptStore } = await import("./kept-store.ts");
+    const kept = new KeptStore(store, cluster, identity);
+    await kept.hold();
+    return kept;
+  }
+  if (identity === undefined && store !== false) return await host.keptIdentity?.(cluster);
+  return undefined;
 }
 
 /** A link stands, or a seed says that nobody else is here, or there is no seed to wait for. */

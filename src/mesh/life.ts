@@ -7,18 +7,37 @@ import type { Host } from "../runtime/host.ts";
 import type { Invitations } from "../runtime/invitations.ts";
 import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
-import type { KeptIdentity } from "../session/kept-identity.ts";
 import type { Transport } from "../transport/transport.ts";
 import { coreConfig } from "./core-config.ts";
 import { leftBefore, leftMeanwhile, TAKEN } from "./mesh-errors.ts";
 import { type Description, type JoinOptions, seedUrl } from "./options.ts";
 
+/** What keeps an identity over its lives, and with a store also the configuration. */
+export interface Kept {
+  /** The highest generation that was kept; 0 for a new identity. */
+  readonly generation: number;
+  /** Takes it for this member. False when another has it. */
+  hold(): Promise<boolean>;
+  /** Writes down the generation of a start. */
+  keep(generation: number): void;
+  /** Lets it go, when all is written. */
+  release(): void | Promise<void>;
+  /** Resolves when what there is to write is written, or could not be. */
+  written?(): Promise<void>;
+  /** Gives what `keepEntry` has kept. */
+  restore?(into: (entries: readonly Uint8Array[]) => void): void;
+  keepEntry?(key: string, entry: Uint8Array): void;
+  /** Tells of each problem from the first on, and, without one, that it works again. */
+  watch?(tell: (problem: Error | undefined) => void): void;
+  /** The last write failed. */
+  readonly isFailing?: boolean;
+}
+
 /** Who this member is, in its cluster. */
 export interface Self {
   readonly keys: KeyPair;
   readonly clusterHash: number;
-  /** Kept by the tab over its reloads. */
-  readonly kept: KeptIdentity | undefined;
+  readonly kept: Kept | undefined;
 }
 
 /** What a life tells. */
@@ -31,6 +50,8 @@ export interface LifeOut {
   /** Something inside threw that never should. */
   error(error: unknown): void;
   seed(seed: Seed): void;
+  /** Of the store; undefined: it works again. */
+  problem(problem: Error | undefined): void;
 }
 
 /** What there is between start and leave. */
@@ -61,7 +82,7 @@ export class Life {
     this.#options = options;
     this.#self = self;
     this.#out = out;
-    this.#generation = options.identity?.generation ?? self.kept?.generation ?? 0;
+    this.#generation = Math.max(options.identity?.generation ?? 0, self.kept?.generation ?? 0);
     const { name = "", role = "", meta } = options;
     this.about = { name, role, meta };
     this.#seedUrls = new Set((options.seeds ?? []).map((seed) => seedUrl(seed, options.cluster)));
@@ -94,6 +115,11 @@ export class Life {
     const { identity, store } = this.#options;
     const wanted = this.#host.keptIdentity !== undefined && store !== false;
     return wanted && identity === undefined && this.#self.kept === undefined;
+  }
+
+  /** Something could not be written to the store. */
+  get storeFailed(): boolean {
+    return this.#self.kept?.isFailing ?? false;
   }
 
   /** @throws HearsayError `mesh:left` while it does not run */
@@ -139,37 +165,42 @@ export class Life {
     return this.#starting;
   }
 
-  stop(sayGoodbye: boolean): void {
+  /** Over at once. Resolves when all is written. */
+  async stop(sayGoodbye: boolean): Promise<void> {
     const running = this.#running;
     // Also what has only begun to start is over.
     this.#count++;
     this.#starting = undefined;
-    this.#self.kept?.release();
-    if (running === undefined) return;
-    this.#running = undefined;
-    running.unwatch();
-    clearInterval(running.repeating);
-    running.invitations?.then((invitations) => invitations.close());
-    if (sayGoodbye) running.driver.command({ type: "leave" });
-    running.driver.close();
-    this.#out.stopped();
+    if (running !== undefined) {
+      this.#running = undefined;
+      running.unwatch();
+      clearInterval(running.repeating);
+      running.invitations?.then((invitations) => invitations.close());
+      if (sayGoodbye) running.driver.command({ type: "leave" });
+      running.driver.close();
+      this.#out.stopped();
+    }
+    await this.#self.kept?.release();
   }
 
   async #start(count: number): Promise<void> {
     this.#options.signal?.throwIfAborted();
     const { kept } = this.#self;
     const held = (await kept?.hold()) ?? true;
+    if (count !== this.#count) throw leftMeanwhile();
+    if (!held) throw new HearsayError("identity:taken", TAKEN);
+    // The clock makes it higher than at any start before, also where nothing was stored; what was stored, also when
+    // the clock was set back.
+    this.raiseGeneration(Math.max(this.#generation, kept?.generation ?? 0, Date.now() - 1) + 1);
     const [transport, makeClient] = await Promise.all([
       this.#makeTransport(),
       this.#seedUrls.size > 0 ? loadClient() : undefined,
+      kept?.written?.(),
     ]);
-    if (count !== this.#count || !held) {
+    if (count !== this.#count) {
       transport.close();
-      throw held ? leftMeanwhile() : new HearsayError("identity:taken", TAKEN);
+      throw leftMeanwhile();
     }
-    // The clock makes it higher than at any start before, also where nothing was stored; what was stored, also when
-    // the clock was set back.
-    this.raiseGeneration(Math.max(this.#generation + 1, Date.now()));
     this.#out.reset();
     const driver = this.#makeDriver(transport, makeClient);
     const unwatch = this.#host.watch(
@@ -191,11 +222,14 @@ export class Life {
         : setInterval(() => driver.command({ type: "repeat" }), repeatValuesMs);
     this.#running = { driver, unwatch, repeating, invitations: undefined };
     this.#hasRun = true;
+    // Before the first link: what others hold is compared with it.
+    kept?.restore?.((entries) => driver.input({ type: "restored", entries }));
     for (const url of this.#seedUrls) driver.seeds.add(url);
     const { BroadcastChannel } = this.#host;
     const { cluster, tabs = true } = this.#options;
     if (tabs && BroadcastChannel !== undefined) driver.seeds.addTabs(cluster, BroadcastChannel);
     this.#out.started();
+    kept?.watch?.((problem) => this.#out.problem(problem));
   }
 
   #makeTransport(): Transport | Promise<Transport> {
@@ -229,6 +263,7 @@ export class Life {
       onEvent: (event) => this.#out.event(event),
       onError: (error) => this.#out.error(error),
       onSeed: (seed) => this.#out.seed(seed),
+      onKeep: (key, entry) => this.#self.kept?.keepEntry?.(key, entry),
     });
   }
 }

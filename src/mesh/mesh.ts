@@ -53,7 +53,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   readonly #life: Life;
   readonly #inbound: Inbound;
   readonly #valueBytesMax: number;
-  /** The last state of health that was told. */
+  /** The last health that was told. */
   #health = "";
 
   /** @internal Use `join`. */
@@ -75,6 +75,10 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       error: (error) => this.#inbound.events.report(error),
       seed: (seed) => {
         this.#inbound.events.tell("seed", seed);
+        this.#checkHealth();
+      },
+      problem: (problem) => {
+        if (problem !== undefined) this.#inbound.events.warn(problem);
         this.#checkHealth();
       },
     });
@@ -124,6 +128,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       failedLinks: this.#inbound.failedLinks,
       wasLinked: this.#inbound.wasLinked,
       ephemeral: this.#life.ephemeral,
+      storeFailed: this.#life.storeFailed,
       seeds: this.seeds,
     });
   }
@@ -149,9 +154,9 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     return this.#life.start();
   }
 
-  /** Says good-bye to all and ends every connection. Calling it again does nothing. */
-  async leave(): Promise<void> {
-    this.#life.stop(true);
+  /** Says good-bye to all and ends every connection; resolves when the store has all. Again it does nothing. */
+  leave(): Promise<void> {
+    return this.#life.stop(true);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -471,8 +476,9 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   /** Tells when the state of health is another than before. */
   #checkHealth(): void {
     const { health } = this;
-    if (health.state === this.#health) return;
-    this.#health = health.state;
+    const state = `${health.state} ${this.#life.storeFailed}`;
+    if (state === this.#health) return;
+    this.#health = state;
     this.#inbound.events.tell("health", health);
   }
 }

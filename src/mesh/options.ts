@@ -4,6 +4,7 @@ import { HearsayError } from "../errors.ts";
 import type { IceServer, Logger } from "../runtime/host.ts";
 import { SECRET_KEY_BYTES } from "../session/crypto.ts";
 import type { Backoff } from "../signaling/backoff.ts";
+import type { OpenStore } from "../store/store.ts";
 import type { Transport } from "../transport/transport.ts";
 import { type ParameterOptions, parametersOf } from "./core-config.ts";
 
@@ -26,9 +27,11 @@ export interface JoinOptions extends ParameterOptions {
   /** Who this member is, from an earlier `mesh.identity`. Default: a new one. Never use one twice at once. */
   readonly identity?: Identity;
   /**
-   * `false`: keep nothing. Otherwise a tab keeps its identity over reloads, while a duplicated tab gets one of its own.
+   * Keeps the identity and `mesh.config` over the end of this page or process: `indexedDbStore(name)`,
+   * `diskStore(folder)`. `false`: keep nothing. Default: a tab keeps its identity over reloads, while a duplicated tab
+   * gets one of its own.
    */
-  readonly store?: false;
+  readonly store?: false | OpenStore;
   /** STUN and TURN servers. Default none: then members must reach each other directly. */
   readonly iceServers?: readonly IceServer[];
   /** `relay`: only through TURN servers, so that nobody learns this member's address. Default `all`. */
@@ -166,8 +169,12 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
   if (!Array.isArray(seeds)) throw wrong("seeds", 'seeds must be a list: ["ws://host:port"]');
   for (const seed of seeds) checkSeed(seed);
   if (identity !== undefined) checkIdentity(identity);
-  if (options.store !== undefined && options.store !== false) {
-    throw wrong("store", "store can only be false: keep nothing");
+  const { store = false } = options;
+  if (store !== false && typeof store !== "function") {
+    throw wrong(
+      "store",
+      "store must be a store, such as diskStore(folder), or false: keep nothing",
+    );
   }
   checkBoolean("tabs", options.tabs);
   checkBoolean("leaveOnSignals", options.leaveOnSignals);

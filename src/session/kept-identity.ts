@@ -7,12 +7,10 @@
  */
 
 import { randomBytes, SECRET_KEY_BYTES, sha256 } from "./crypto.ts";
+import { holdLock } from "./web-lock.ts";
 
 /** Meshes of one cluster in one page: each has its slot. More are not kept. */
 const SLOTS_MAX = 8;
-
-/** A page that is just being left may hold the lock a moment longer, ms. A duplicate waits so long. */
-const LOCK_WAIT_MS = 1_000;
 
 /** Slots in use in this page. */
 const used = new Set<string>();
@@ -106,23 +104,7 @@ function sessionStorageOf(): Storage | undefined {
   }
 }
 
-/** Holds the lock of a key until the returned function is called or the page ends. Undefined when it is not free. */
+/** Holds the lock of a key. Undefined when it is not free. */
 async function lock(secretKey: Uint8Array): Promise<(() => void) | undefined> {
-  const name = `hearsay ${[...(await sha256(secretKey)).subarray(0, 16)].join(".")}`;
-  // First without any time to wait: on a busy machine an answer alone may take longer.
-  return (
-    (await request(name, { ifAvailable: true })) ??
-    (await request(name, { signal: AbortSignal.timeout(LOCK_WAIT_MS) }))
-  );
-}
-
-function request(name: string, options: LockOptions): Promise<(() => void) | undefined> {
-  return new Promise((resolve) => {
-    const hold = (held: Lock | null): Promise<void> | undefined => {
-      if (held !== null) return new Promise((release) => resolve(() => release()));
-      resolve(undefined);
-      return undefined;
-    };
-    navigator.locks.request(name, options, hold).catch(() => resolve(undefined));
-  });
+  return holdLock(`hearsay ${[...(await sha256(secretKey)).subarray(0, 16)].join(".")}`);
 }

@@ -1,5 +1,8 @@
 /** Runs in a tab: a member that tests drive from outside. Bundled with no settings, as a user would. */
-import { join, webrtcTransport } from "../../src/index.browser.ts";
+import { indexedDbStore, join, webrtcTransport } from "../../src/index.browser.ts";
 import { Member } from "./member.ts";
 
-Object.assign(globalThis, { member: new Member(join, async () => webrtcTransport()) });
+Object.assign(globalThis, {
+  indexedDbStore,
+  member: new Member(join, async () => webrtcTransport(), indexedDbStore),
+});

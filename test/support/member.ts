@@ -11,6 +11,7 @@ import type {
   Mesh,
   MeshEventName,
   MeshEvents,
+  OpenStore,
   Peer,
   PeerState,
   Transport,
@@ -38,6 +39,8 @@ export interface MemberOptions
     | "backoff"
   > {
   readonly secretKeyHex?: string;
+  /** Where it keeps what it keeps: a folder, or the name of a database. */
+  readonly storeName?: string;
   /** Its links can be cut one by one. */
   readonly cuttable?: boolean;
 }
@@ -84,22 +87,29 @@ export interface StatsEntry {
 export class Member {
   readonly #join: Join;
   readonly #makeTransport: () => Promise<Transport>;
+  readonly #storeOf: (name: string) => OpenStore;
   readonly #story: Happening[] = [];
   readonly #heard: HeardEntry[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #errors: string[] = [];
+  readonly #keptKeys = new Set<string>();
   #mesh: Mesh | undefined;
   #transport: Cuttable | undefined;
   #invitation: Invitation | undefined;
   #accepted: AcceptedInvitation | undefined;
 
-  constructor(join: Join, makeTransport: () => Promise<Transport>) {
+  constructor(
+    join: Join,
+    makeTransport: () => Promise<Transport>,
+    storeOf: (name: string) => OpenStore,
+  ) {
     this.#join = join;
+    this.#storeOf = storeOf;
     this.#makeTransport = makeTransport;
   }
 
   /** Resolves with the id. */
-  async join({ secretKeyHex, cuttable, ...options }: MemberOptions): Promise<string> {
+  async join({ secretKeyHex, cuttable, storeName, ...options }: MemberOptions): Promise<string> {
     if (cuttable) {
       const clusterHash = await hashOfCluster(options.cluster);
       this.#transport = new Cuttable(await this.#makeTransport(), clusterHash);
@@ -116,6 +126,7 @@ export class Member {
     const mesh = await this.#join({
       ...options,
       ...(this.#transport !== undefined && { transport: this.#transport }),
+      ...(storeName !== undefined && { store: this.#watch(this.#storeOf(storeName)) }),
       ...(secretKeyHex !== undefined && {
         identity: { secretKey: bytesOfHex(secretKeyHex), generation: 0 },
       }),
@@ -131,6 +142,18 @@ export class Member {
     });
     mesh.know("**", () => this.#look());
     return mesh.self.id;
+  }
+
+  #watch(openStore: OpenStore): OpenStore {
+    return async (onRepair) => {
+      const store = await openStore(onRepair);
+      const write: typeof store.write = async (changes) => {
+        await store.write(changes);
+        for (const { key } of changes) if (key.includes("/config/")) this.#keptKeys.add(key);
+        this.#look();
+      };
+      return { write, range: (...range) => store.range(...range), close: () => store.close() };
+    };
   }
 
   async leave(): Promise<void> {
@@ -165,6 +188,20 @@ export class Member {
 
   async setBytes(key: string, size: number, seed: number): Promise<void> {
     this.#running().set(key, patterned(size, seed));
+  }
+
+  async configure(key: string, value: unknown): Promise<void> {
+    this.#running().config.set(key, value);
+  }
+
+  /** The configuration as it is known now. */
+  async configuration(): Promise<Record<string, unknown>> {
+    return Object.fromEntries(this.#running().config.entries());
+  }
+
+  /** Resolves when its store has kept so many keys. */
+  async untilKept(count: number): Promise<void> {
+    await this.#until(`${count} keys kept`, undefined, () => this.#keptKeys.size >= count);
   }
 
   async delete(key: string): Promise<void> {
@@ -436,4 +473,5 @@ const ABOUT: {
   start: () => nobody(),
   stop: () => nobody(),
   error: (error) => nobody(String(error)),
+  store: (problem) => nobody(problem.message),
 };

@@ -38,6 +38,7 @@ const EVENTS: readonly MeshEventName[] = [
   "state:gap",
   "refused",
   "identity:taken",
+  "store",
   "start",
   "stop",
 ];

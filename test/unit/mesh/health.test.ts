@@ -14,6 +14,7 @@ const SIGNS: HealthSigns = {
   failedLinks: 0,
   wasLinked: false,
   ephemeral: false,
+  storeFailed: false,
   seeds: [seed("up")],
 };
 
@@ -46,6 +47,12 @@ test.each<[string, Partial<HealthSigns>, string, string[], RegExp]>([
   const health = healthOf({ ...SIGNS, ...signs });
   expect([health.state, health.reasons]).toEqual([state, reasons]);
   expect(health.why).toMatch(why);
+});
+
+test("a store that cannot be written is said, whatever else is so", () => {
+  const health = healthOf({ ...SIGNS, linkCount: 1, ephemeral: true, storeFailed: true });
+  expect(health.reasons).toEqual(["identity-ephemeral", "store-failed"]);
+  expect(health.why).toMatch(/linked with .*https.*not kept/);
 });
 
 test("an identity that cannot be kept is said, whatever else is so", () => {
