@@ -45,7 +45,8 @@ export function diskStore(folder: string): OpenStore {
       return await open();
     };
     try {
-      await mkdir(folder, { recursive: true });
+      // What is kept there may be secret, such as a key.
+      await mkdir(folder, { recursive: true, mode: 0o700 });
       const level = await open().catch((error) => {
         if (!isCorruption(error)) throw error;
         return repair(error);
