@@ -18,6 +18,7 @@ import type {
 } from "../../src/index.ts";
 import type { AcceptedInvitation, Invitation } from "../../src/runtime/invitations.ts";
 import { hashOfCluster } from "../../src/session/identity.ts";
+import { memoryStore } from "../../src/store/memory.ts";
 import { patterned } from "../../src/testing/expectations.ts";
 import { Cuttable } from "./cuttable.ts";
 
@@ -101,7 +102,7 @@ export class Member {
   constructor(
     join: Join,
     makeTransport: () => Promise<Transport>,
-    storeOf: (name: string) => OpenStore,
+    storeOf: (name: string) => OpenStore = () => memoryStore(),
   ) {
     this.#join = join;
     this.#storeOf = storeOf;
