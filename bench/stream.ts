@@ -1,11 +1,12 @@
 /**
  * A stream of 100 MB between two tabs of Chromium beside a bare data channel between the same two, in turns in one run;
- * and how long pings and words take meanwhile.
+ * and how long pings and words take meanwhile, beside how long they take without it.
  *
  *   npm run bench -- stream [--megabytes 100] [--rounds 3] [--json]
  */
 
 import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type StreamTab, streamStage, streamTabs } from "../test/support/stream-tabs.ts";
 import { median, percentile, print, type Row, rowOf } from "./support/report.ts";
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     json: { type: "boolean" },
   },
 });
+const IDLE_MS = 3_000;
 const WARM_UP_BYTES = 5_000_000;
 const total = Number(values.megabytes) * 1_000_000;
 
@@ -25,35 +27,52 @@ async function bareMs(near: StreamTab, far: StreamTab): Promise<number> {
   return await near.bare.send(total);
 }
 
+/** Round trips of pings, and how late words come, ms. */
+interface Delays {
+  readonly pings: number[];
+  readonly unanswered: number;
+  readonly late: number[];
+}
+
 interface Round {
   readonly beside: number;
   readonly alone: number;
   readonly ours: number;
-  readonly pings: number[];
-  readonly unanswered: number;
-  readonly late: number[];
+  readonly idle: Delays;
+  readonly busy: Delays;
+}
+
+async function delays(near: StreamTab, far: StreamTab, act: () => Promise<void>): Promise<Delays> {
+  await near.streams.talk();
+  await act();
+  const { pings, unanswered } = await near.streams.quiet();
+  return { pings, unanswered, late: await far.streams.late() };
 }
 
 async function round(near: StreamTab, far: StreamTab): Promise<Round> {
   const rate = (ms: number): number => total / ms / 1_000;
   const beside = rate(await bareMs(near, far));
   const alone = rate(await near.streams.send(far.id, total));
-  await near.streams.talk();
-  const ours = rate(await near.streams.send(far.id, total));
-  const { pings, unanswered } = await near.streams.quiet();
+  const idle = await delays(near, far, () => pause(IDLE_MS));
+  let ours = 0;
+  const busy = await delays(near, far, async () => {
+    ours = rate(await near.streams.send(far.id, total));
+  });
   const { bytes = 0, right = false } = (await far.streams.received()) ?? {};
   if (bytes !== total || !right) throw new Error(`${bytes} bytes have come, right: ${right}`);
-  return { beside, alone, ours, pings, unanswered, late: await far.streams.late() };
+  return { beside, alone, ours, idle, busy };
 }
 
 function rowsOf(rounds: readonly Round[]): Row[] {
   const size = `${values.megabytes} MB`;
   const beside = median(rounds.map((one) => one.beside));
-  const delays = (what: string, all: readonly number[]): Row[] => [
-    rowOf(`${what} meanwhile, p50`, "ms", percentile(all, 0.5)),
-    rowOf(`${what} meanwhile, p99`, "ms", percentile(all, 0.99)),
-    rowOf(`${what} meanwhile, max`, "ms", Math.max(...all)),
-  ];
+  const rowsFor = (what: string, of: (delays: Delays) => number[]): Row[] => {
+    const busy = rounds.flatMap((one) => of(one.busy));
+    const idle = rounds.flatMap((one) => of(one.idle));
+    const row = (name: string, share: number): Row =>
+      rowOf(`${what} meanwhile, ${name}`, "ms", percentile(busy, share), percentile(idle, share));
+    return [row("p50", 0.5), row("p99", 0.99), row("max", 1)];
+  };
   return [
     rowOf(`a stream of ${size}`, "MB/s", median(rounds.map(({ alone }) => alone)), beside),
     rowOf(
@@ -62,19 +81,13 @@ function rowsOf(rounds: readonly Round[]): Row[] {
       median(rounds.map(({ ours }) => ours)),
       beside,
     ),
-    ...delays(
-      "a ping and its answer",
-      rounds.flatMap(({ pings }) => pings),
-    ),
+    ...rowsFor("a ping and its answer", ({ pings }) => pings),
     rowOf(
       "pings without an answer",
       "pings",
-      rounds.reduce((sum, { unanswered }) => sum + unanswered, 0),
+      rounds.reduce((sum, { busy }) => sum + busy.unanswered, 0),
     ),
-    ...delays(
-      "a say",
-      rounds.flatMap(({ late }) => late),
-    ),
+    ...rowsFor("a say", ({ late }) => late),
   ];
 }
 

@@ -462,7 +462,7 @@ export class Composition {
     const encoded = this.links.encode(message);
     const lane = laneOf(message);
     if (token !== undefined) this.#handovers.begin(token, to.length);
-    const place = isAhead(message) ? "first" : isPiece(message) ? "passing" : "last";
+    const place = isAhead(message) ? "ahead" : isPiece(message) ? "passing" : "queue";
     const refused = to.filter(
       (peer) => !this.links.sendBulk(peer, encoded, lane, { token, place }),
     );

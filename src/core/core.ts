@@ -75,7 +75,8 @@ export class Core implements Machine {
         transport: link?.transport ?? "",
         health: this.#layers.membership.detector.health(peer),
         phi: this.#layers.membership.detector.phi(peer, now),
-        queuedBytes: link === undefined ? 0 : link.queue.bytes + link.passing.bytes,
+        queuedBytes:
+          link === undefined ? 0 : link.ahead.bytes + link.queue.bytes + link.passing.bytes,
         sentBytes: link?.sentBytes ?? 0,
         receivedBytes: link?.receivedBytes ?? 0,
       };

@@ -221,3 +221,44 @@ describe.each([1, 2, 3])("seed %i", (seed) => {
     expect(from.core.stats().streams.open).toBe(0);
   });
 });
+
+test.each([1, 2])(
+  "seed %i: streams over relays do not hold up what is said, by more than 250 ms",
+  (seed) => {
+    const [world, from, to] = apart(seed, { bytesPerSecond: 2_000_000 });
+    const lateness = (ms: number): number => {
+      const saidAt = new Map<string, number>();
+      let most = 0;
+      let count = 0;
+      world.observe({
+        onEvent: (_, event) => {
+          if (event.type !== "heard" || !saidAt.has(event.name)) return;
+          count++;
+          most = Math.max(most, world.now - (saidAt.get(event.name) ?? 0));
+        },
+      });
+      for (let i = 0; i < ms / 100; i++) {
+        const speaker = world.live()[(i * 7) % world.live().length] as SimMember;
+        const name = `${ms} ${i}`;
+        saidAt.set(name, world.now);
+        world.command(speaker, { type: "say", id: i, name, value: new Uint8Array(100) });
+        world.run(100);
+      }
+      world.run(2_000);
+      expect(count).toBeGreaterThan((ms / 100) * (world.live().length - 2));
+      return most;
+    };
+    lateness(2_000);
+    const before = lateness(3_000);
+    const transfers = [1, 2, 3].map(
+      (id) => new Transfer(world, from, to, { total: 20_000_000, id }),
+    );
+    world.run(1_000);
+    const meanwhile = lateness(4_000);
+    for (const { received, outcomes } of transfers) {
+      expect(received).toBeGreaterThan(500_000);
+      expect(outcomes).toEqual({});
+    }
+    expect(meanwhile - before).toBeLessThan(250);
+  },
+);

@@ -38,7 +38,7 @@ export function isPiece(message: Message): boolean {
   return innerType(message) === "streamData";
 }
 
-/** Small, and a stream waits for it: it goes ahead of what waits. */
+/** Small, and a stream waits for it: it does not wait behind what is queued, but takes turns with it. */
 export function isAhead(message: Message): boolean {
   const type = innerType(message);
   return type === "streamAck" || type === "streamOpen" || type === "streamAbort";

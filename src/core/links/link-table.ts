@@ -62,7 +62,8 @@ export interface Link {
   /** Bulk bytes received, and what was acknowledged of them. */
   bulkReceivedBytes: number;
   bulkAcknowledgedBytes: number;
-  /** What was queued, and what is passed on of others' streams. */
+  /** What streams wait for, what was queued, and what is passed on of others' streams. */
+  readonly ahead: Waiting;
   readonly queue: Waiting;
   readonly passing: Waiting;
   /** The message that is being sent. */
@@ -81,8 +82,8 @@ export interface Link {
 
 interface BulkOptions {
   readonly token?: number | undefined;
-  /** Behind what already waits, ahead of it, or in turn with it: passed on of others' streams. Default last. */
-  readonly place?: "last" | "first" | "passing";
+  /** Which of those that take turns. Default `queue`. */
+  readonly place?: "ahead" | "queue" | "passing";
 }
 
 /** Encoded, for a lane. */
@@ -178,6 +179,7 @@ export class LinkTable {
       window: new SendWindow(this.#config),
       bulkReceivedBytes: 0,
       bulkAcknowledgedBytes: 0,
+      ahead: new Waiting(),
       queue: new Waiting(),
       passing: new Waiting(),
       current: undefined,
@@ -243,17 +245,17 @@ export class LinkTable {
     peer: MemberId,
     encoded: Uint8Array,
     lane: Lane,
-    { token, place = "last" }: BulkOptions = {},
+    { token, place = "queue" }: BulkOptions = {},
   ): boolean {
     const link = this.linkTo(peer);
     if (link === undefined) return false;
-    const waiting = place === "passing" ? link.passing : link.queue;
     const { queueBytesMax, streamWindowBytesMax } = this.#config;
-    const bytesMax = place === "passing" ? streamWindowBytesMax : queueBytesMax;
+    const bytesMax = place === "queue" ? queueBytesMax : streamWindowBytesMax;
+    const waiting = link[place];
     if (waiting.bytes + encoded.length > bytesMax) return false;
     const message = new Outgoing(encoded, lane, token);
-    if (place === "last") link.last = message;
-    waiting.add(message, place === "first");
+    if (place === "queue") link.last = message;
+    waiting.add(message);
     this.#pump(link);
     return true;
   }
@@ -456,12 +458,12 @@ export class LinkTable {
   /** What is queued, what is passed on and what is made take turns. */
   #nextOf(link: Link): Outgoing | undefined {
     const { bulk } = this.#out;
-    const sources = 2 + bulk.length;
+    const waiting = [link.ahead, link.queue, link.passing];
+    const sources = waiting.length + bulk.length;
     for (let i = 0; i < sources; i++) {
       const turn = (link.turn + i) % sources;
-      const make = bulk[turn - 2];
-      const next =
-        make === undefined ? [link.queue, link.passing][turn]?.take() : this.#make(link, make);
+      const make = bulk[turn - waiting.length];
+      const next = make === undefined ? waiting[turn]?.take() : this.#make(link, make);
       if (next === undefined) continue;
       link.turn = turn + 1;
       return next;

@@ -10,9 +10,8 @@ export class Waiting {
     return this.#bytes;
   }
 
-  add(message: Outgoing, first = false): void {
-    if (first) this.#messages.unshift(message);
-    else this.#messages.push(message);
+  add(message: Outgoing): void {
+    this.#messages.push(message);
     this.#bytes += message.length;
   }
 

@@ -86,7 +86,8 @@ export class Delivery {
       now,
       generation: () => table.own.generation,
       tell: (to, inner) => this.carry(to, inner),
-      hop: (to) => this.#hop(to),
+      hop: (to) => this.#router.hop(to),
+      search: (to) => this.#search.find(to, now()),
       unanswered: (to) => this.#unanswered(to),
     });
   }
@@ -180,13 +181,6 @@ export class Delivery {
     if (via === undefined) this.#search.find(to, now);
     this.#noteDemand(to, inner.value.length);
     return via === undefined ? undefined : { via, waits: this.#out.queued(via) };
-  }
-
-  /** The neighbour that what goes to `to` is given to. Where none is known, a way is searched. */
-  #hop(to: MemberId): MemberId | undefined {
-    const hop = this.#router.hop(to);
-    if (hop === undefined) this.#search.find(to, this.#now());
-    return hop;
   }
 
   /** What was sent to `to` was not answered: another way is tried, if there is one. */

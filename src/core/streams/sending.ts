@@ -144,12 +144,12 @@ export class Sending {
     return true;
   }
 
-  /** What is on its way is lost, or may be: it goes again. */
-  again(now: number): void {
+  /** What is on its way is lost, or may be (`late`: nothing is known of it): it goes again. */
+  again(now: number, late = false): void {
     this.#next = this.#received;
     this.#sample = undefined;
     this.#progressAt = now;
-    this.#retries = Math.min(3, this.#retries + 1);
+    if (late) this.#retries = Math.min(3, this.#retries + 1);
   }
 
   get #limit(): number {

@@ -50,10 +50,12 @@ const NOTHING = new Uint8Array(0);
 export interface StreamsOut {
   now(): number;
   generation(): number;
-  /** Ahead of what waits: small, and the other end waits for it. False when there is no way now. */
+  /** Not behind what is queued: small, and the other end waits for it. False when there is no way now. */
   tell(to: MemberId, inner: StreamMessage): boolean;
-  /** The neighbour that what goes to `to` is given to; a way is searched where none is known. */
+  /** The neighbour that what goes to `to` is given to, where a way is known. */
   hop(to: MemberId): MemberId | undefined;
+  /** Looks for a way to `to`. */
+  search(to: MemberId): void;
   /** There is a piece for this neighbour. */
   wake(neighbour: MemberId): void;
   /** What was sent to `to` was not answered: another way is tried, if there is one. */
@@ -216,7 +218,7 @@ export class Streams {
     if (now >= stream.heardAt + this.#config.streamSilenceMs) return this.#close(stream, "gone");
     if (sending.isOutstanding && now >= sending.retryAt) {
       this.#out.unanswered(stream.peer);
-      sending.again(now);
+      sending.again(now, true);
     } else if (this.#askAt(stream) <= now) this.#ask(stream);
     this.#wake(stream);
     this.#arm(stream);
@@ -348,7 +350,7 @@ export class Streams {
           bytes: NOTHING,
         }
       : { type: "streamOpen", generation, number, name, window: this.#grant(stream) };
-    if (!this.#out.tell(peer, message)) this.#out.hop(peer);
+    if (!this.#out.tell(peer, message)) this.#out.search(peer);
   }
 
   #askAt(stream: Stream): number {
@@ -369,7 +371,8 @@ export class Streams {
     if (!stream.open || !stream.sending.hasNext) return;
     this.#ready.add(stream);
     const hop = this.#out.hop(stream.peer);
-    if (hop !== undefined) this.#out.wake(hop);
+    if (hop === undefined) this.#out.search(stream.peer);
+    else this.#out.wake(hop);
   }
 
   #sendAgain(stream: Stream): void {

@@ -24,6 +24,7 @@ export class End {
       generation: () => 1,
       tell: (to, inner) => bench.carry(this.id, to, inner),
       hop: () => (bench.isCut ? undefined : memberId(99)),
+      search: () => {},
       wake: () => {},
       unanswered: () => {},
       event: (stream, event) => {
