@@ -32,6 +32,7 @@ interface Delays {
   readonly pings: number[];
   readonly unanswered: number;
   readonly late: number[];
+  readonly stillMs: number;
 }
 
 interface Round {
@@ -45,8 +46,7 @@ interface Round {
 async function delays(near: StreamTab, far: StreamTab, act: () => Promise<void>): Promise<Delays> {
   await near.streams.talk();
   await act();
-  const { pings, unanswered } = await near.streams.quiet();
-  return { pings, unanswered, late: await far.streams.late() };
+  return { ...(await near.streams.quiet()), late: await far.streams.late() };
 }
 
 async function round(near: StreamTab, far: StreamTab): Promise<Round> {
@@ -88,6 +88,12 @@ function rowsOf(rounds: readonly Round[]): Row[] {
       rounds.reduce((sum, { busy }) => sum + busy.unanswered, 0),
     ),
     ...rowsFor("a say", ({ late }) => late),
+    rowOf(
+      "the speaking tab itself stood still meanwhile, max",
+      "ms",
+      Math.max(...rounds.map(({ busy }) => busy.stillMs)),
+      Math.max(...rounds.map(({ idle }) => idle.stillMs)),
+    ),
   ];
 }
 

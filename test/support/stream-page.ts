@@ -88,6 +88,16 @@ const joinAndKeep = (async (options) => {
 let talking: ReturnType<typeof setInterval> | undefined;
 let said: number[] = [];
 let holding: MeshStream | undefined;
+let watching = false;
+let stillMs = 0;
+
+function watch(): void {
+  const from = performance.now();
+  setTimeout(() => {
+    stillMs = Math.max(stillMs, performance.now() - from);
+    if (watching) watch();
+  }, 4);
+}
 
 async function readAll(stream: MeshStream): Promise<{ bytes: number; right: boolean }> {
   let bytes = 0;
@@ -172,9 +182,12 @@ export const page = {
     return { held, bytes };
   },
 
-  /** From now on says and pings, each 25 ms. */
+  /** From now on says and pings, each 25 ms, and sees how long the tab does nothing. */
   talk(): void {
     pings = [];
+    stillMs = 0;
+    watching = true;
+    watch();
     unanswered = new Map();
     talking = setInterval(() => {
       ping();
@@ -182,11 +195,15 @@ export const page = {
     }, EACH_MS);
   },
 
-  /** Round trips of the pings since `talk`, ms, and how many had no answer within a second. */
-  quiet(): { pings: number[]; unanswered: number } {
+  /**
+   * Round trips of the pings since `talk`, ms, and how many had no answer within a second; and the longest time in
+   * which the tab did nothing, for want of a processor or because it was busy in one piece.
+   */
+  quiet(): { pings: number[]; unanswered: number; stillMs: number } {
     clearInterval(talking);
+    watching = false;
     const late = [...unanswered.values()].filter((at) => performance.now() - at > 1_000);
-    return { pings, unanswered: late.length };
+    return { pings, unanswered: late.length, stillMs };
   },
 
   /** How late each word of the other has come, ms; forgets them. */
