@@ -11,8 +11,8 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 const FLUSH_MS = 60;
 
 /** What is to be done before this process ends, one entry for each mesh in it; at which signals too. */
-const endings = new Set<() => void>();
-const onSignals = new Set<() => void>();
+const endings = new Set<() => unknown>();
+const onSignals = new Set<() => unknown>();
 
 export function hostOfNode(
   WebSocket: WebSocketConstructor,
@@ -25,7 +25,7 @@ export function hostOfNode(
     defaultTransport,
     watch(life, { leaveOnSignals = true }) {
       // A wrapper, so that one life given twice is two entries.
-      const entry = (): void => life.ending();
+      const entry = (): unknown => life.ending();
       if (endings.size === 0) process.on("beforeExit", endAll);
       endings.add(entry);
       if (leaveOnSignals && onSignals.size === 0) listen();
@@ -43,10 +43,12 @@ function endAll(): void {
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  for (const ending of [...onSignals]) ending();
+  const ended = [...onSignals].map((ending) => ending());
   // With nobody else listening the signal would have ended the process: let it, now that we are done.
   const others = process.listeners(signal).filter((listener) => listener !== onSignal);
-  if (others.length === 0) setTimeout(() => process.kill(process.pid, signal), FLUSH_MS);
+  if (others.length > 0) return;
+  const kill = (): boolean => process.kill(process.pid, signal);
+  Promise.allSettled(ended).then(() => setTimeout(kill, FLUSH_MS));
 }
 
 /** One listener for all meshes: Node warns of a leak from the eleventh on. */

@@ -91,6 +91,17 @@ describe("a process with two meshes and their WebRTC links", () => {
     expect(ms).toBeLessThan(EXIT_MS_MAX);
   });
 
+  test("with a store ends at SIGTERM when that is written", async () => {
+    const { child, said } = await started("store", "set");
+    const from = performance.now();
+    child.kill("SIGTERM");
+    const { how, ms } = await ended(child, from);
+    report("SIGTERM while its store was written", ms);
+    expect(said).toEqual(["set", "stopped", "written"]);
+    expect(how).toBe("SIGTERM");
+    expect(ms).toBeLessThan(EXIT_MS_MAX);
+  });
+
   test("that did not come in ends too", async () => {
     const { child } = await started("nowhere", "join:unreachable");
     const { how, ms } = await ended(child, performance.now());

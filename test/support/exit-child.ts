@@ -3,16 +3,36 @@
  *   leave     leaves, and has nothing more to do
  *   signal    waits for a signal, with no handler of its own
  *   handler   waits for a signal that it handles itself: leaves a mark and goes on to leave by itself
+ *   store     waits for a signal, with a store that is still being written then
  *   nowhere   fails to join
  *   invite    an invitation is open, and another is answered twice; then it leaves
  */
 import process from "node:process";
-import { join } from "../../src/index.node.ts";
+import { join, memoryStore, type OpenStore } from "../../src/index.node.ts";
 
 const [mode, seed = ""] = process.argv.slice(2);
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-if (mode === "nowhere") {
+/** A disk that takes its time, far more than the frames of a good-bye. */
+const slowStore: OpenStore = async () => {
+  const store = await memoryStore()();
+  return {
+    range: (...range) => store.range(...range),
+    write: async (changes) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await store.write(changes);
+      if (changes.some(({ key }) => key.endsWith("/last"))) say("written");
+    },
+    close: () => store.close(),
+  };
+};
+
+if (mode === "store") {
+  const mesh = await join({ cluster: "exit", seeds: [seed], store: slowStore });
+  mesh.on("stop", () => say("stopped"));
+  mesh.config.set("last", 1);
+  say("set");
+} else if (mode === "nowhere") {
   await join({ cluster: "exit", seeds: ["ws://127.0.0.1:1"], joinTimeoutMs: 100 }).catch((error) =>
     say(error.code),
   );
