@@ -43,7 +43,7 @@ export default defineConfig({
         {
           include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts", "test/tidy.test.ts"],
           maxWorkers: "100%",
-          testTimeout: 10_000,
+          testTimeout: 30_000,
         },
         0,
       ),
