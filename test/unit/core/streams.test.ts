@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { frameCodec } from "../../../src/core/wire/codec.ts";
+import {
+  FRAME_BYTES_MAX,
+  HOPS_MAX,
+  STREAM_PIECE_BYTES_MAX,
+} from "../../../src/core/wire/messages.ts";
 import { patterned } from "../../../src/testing/expectations.ts";
 import { StreamBench } from "./stream-bench.ts";
+import { memberId } from "./support.ts";
 
 describe("a stream", () => {
   test("is offered, taken, written at both ends and done", () => {
@@ -148,6 +155,21 @@ describe("a stream", () => {
     expect(bench.a.whats().filter((what) => what === "closed: gone").length).toBe(2);
     bench.until("the other end asks, and learns it", () => bench.b.streams.count === 0, 10_000);
   });
+});
+
+test("a piece fits into one frame over the longest way", () => {
+  const path = Array.from({ length: HOPS_MAX }, (_, i) => memberId(i));
+  const inner = {
+    type: "streamData",
+    generation: 2 ** 45,
+    number: 2 ** 40,
+    ours: true,
+    offset: 2 ** 50,
+    kind: "pause",
+    bytes: new Uint8Array(STREAM_PIECE_BYTES_MAX),
+  } as const;
+  const message = { type: "routed", from: memberId(99), path, hop: HOPS_MAX, inner } as const;
+  expect(frameCodec(7).encode(message).length).toBeLessThanOrEqual(FRAME_BYTES_MAX);
 });
 
 describe("hostile", () => {
