@@ -4,12 +4,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { MemberId } from "../../src/core/machine.ts";
 import type { StateDelta } from "../../src/core/state/replica.ts";
-import { type StateChange, StateStore } from "../../src/core/state/store.ts";
+import { type StateChange, StateStore, type WriteOptions } from "../../src/core/state/store.ts";
 import { frameCodec } from "../../src/core/wire/codec.ts";
 import { configOf, deltasFor, memberId } from "../unit/core/support.ts";
 
 const REPLICAS = 3;
 const KEYS = ["a", "b", "c", "d"];
+/** A key whose changes are all kept. */
+const LOG = "log";
 const codec = frameCodec(7);
 
 /** A write's value says which it was, so that what a replica shows tells the version it holds. */
@@ -26,6 +28,8 @@ class Replica {
   readonly history = new Map<string, { version: number; write: number | undefined }[]>();
   /** What an application sees: the number of the write, by "owner key". */
   readonly view = new Map<string, number>();
+  /** The number of the change of a log that was seen last, by "owner key". */
+  readonly numbers = new Map<string, number>();
   /** The highest write ever seen, by "owner key". */
   readonly seen = new Map<string, number>();
   readonly #maxVersions = new Map<MemberId, number>();
@@ -36,11 +40,14 @@ class Replica {
     this.store = new StateStore(configOf({}, { id: this.id }), () => 0);
   }
 
-  write(key: string, write: number | undefined, length: number): StateDelta | undefined {
-    const delta = this.store.write(
-      key,
-      write === undefined ? undefined : valueOfWrite(write, length),
-    );
+  write(
+    key: string,
+    write: number | undefined,
+    length: number,
+    options: WriteOptions = {},
+  ): StateDelta | undefined {
+    const value = write === undefined ? undefined : valueOfWrite(write, length);
+    const delta = this.store.write(key, value, options);
     if (typeof delta === "string") return undefined;
     this.version++;
     const history = this.history.get(key) ?? [];
@@ -66,9 +73,15 @@ class Replica {
     expect(versions.every((version, i) => i === 0 || version > (versions[i - 1] ?? 0))).toBe(true);
   }
 
-  #show({ owner, key, value }: StateChange): void {
+  #show({ owner, key, value, log }: StateChange): void {
     expect(owner).not.toBe(this.id);
     const place = `${owner} ${key}`;
+    if (log !== undefined) {
+      // In order, or with a gap; or from the start, where the log was deleted.
+      const from = log.number - log.missed;
+      expect([1, (this.numbers.get(place) ?? 0) + 1]).toContain(from);
+      this.numbers.set(place, log.number);
+    }
     if (value === undefined) {
       expect(this.view.has(place), "what is deleted was there").toBe(true);
       this.view.delete(place);
@@ -126,9 +139,10 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("delete" as const),
       at: replica,
-      key: fc.constantFrom(...KEYS),
+      key: fc.constantFrom(...KEYS, LOG),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("append" as const), at: replica }) },
   /** Many keys come and go, so that tombstones are forgotten. */
   { weight: 1, arbitrary: fc.record({ do: fc.constant("churn" as const), at: replica }) },
   /** Some delta on its way, new or old, reaches somebody. */
@@ -158,8 +172,14 @@ class World {
     return this.replicas[n] as Replica;
   }
 
-  #write(at: Replica, key: string, write: number | undefined, length = 4): void {
-    const delta = at.write(key, write, length);
+  #write(
+    at: Replica,
+    key: string,
+    write: number | undefined,
+    length = 4,
+    options: WriteOptions = {},
+  ): void {
+    const delta = at.write(key, write, length, options);
     if (delta !== undefined) this.#flying.push(delta);
   }
 
@@ -168,6 +188,8 @@ class World {
     switch (one.do) {
       case "set":
         return this.#write(at, one.key, ++this.#writes, one.length);
+      case "append":
+        return this.#write(at, LOG, ++this.#writes, 4, { log: 3 });
       case "delete":
         return this.#write(at, one.key, undefined);
       case "churn":
@@ -217,6 +239,9 @@ test("scuttlebutt holds after every step, and a full exchange makes all equal", 
       const [first, ...others] = world.replicas.map(({ store, view }) => ({
         hash: [store.hash.high, store.hash.low],
         view: [...view].sort(([a], [b]) => (a < b ? -1 : 1)),
+        logs: world.replicas.map(({ id }) =>
+          (store.replicaOf(id)?.log(LOG) ?? []).map(({ version }) => version),
+        ),
       }));
       for (const other of others) expect(other).toEqual(first);
     }),
