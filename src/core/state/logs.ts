@@ -13,6 +13,8 @@ export interface Log {
   first: number;
   /** The number that was shown last. */
   shown: number;
+  /** The application has a value of this key: of this log, or from before. */
+  visible: boolean;
   bytes: number;
   /** Ascending. */
   readonly items: Item[];
@@ -45,7 +47,7 @@ export class Logs {
   }
 
   keys(): string[] {
-    return [...this.#logs.keys()].filter((key) => this.newest(key) !== undefined);
+    return [...this.#logs].flatMap(([key, { visible }]) => (visible ? key : []));
   }
 
   /** Whether a change is neither here, nor older than what is kept. */
@@ -57,15 +59,15 @@ export class Logs {
     return before === undefined || numberOf(before) < place.number;
   }
 
-  /** Gives the changes that go in its stead. */
-  put(item: Item): readonly Item[] {
+  /** Gives the changes that go in its stead. `visible`: the application has a value of this key. */
+  put(item: Item, visible: boolean): readonly Item[] {
     const { key, log: place } = item;
     if (place === undefined) return this.#logs.get(key)?.items.slice() ?? [];
     let log = this.#logs.get(key);
     let gone: Item[] = [];
     if (log === undefined || log.begun < place.begun) {
       gone = log?.items ?? [];
-      log = { begun: place.begun, first: 1, shown: 0, bytes: 0, items: [] };
+      log = { begun: place.begun, first: 1, shown: 0, visible, bytes: 0, items: [] };
       this.#logs.set(key, log);
     }
     const { items } = log;
@@ -107,6 +109,7 @@ export class Logs {
         const number = numberOf(item);
         const missed = number - log.shown - 1;
         log.shown = number;
+        log.visible = true;
         shown(item, { number, missed });
       }
       if (at >= items.length) this.#unshown.delete(key);

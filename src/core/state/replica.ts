@@ -185,7 +185,7 @@ export class Replica {
       if (!this.#isNews(entry, held)) continue;
       const item = itemOf(entry, clock);
       if (this.#bytes - this.#weightOf(entry.key) + weightOf(item) > bytesMax) continue;
-      const hadValue = this.get(entry.key)?.value !== undefined;
+      const hadValue = this.#isVisible(entry.key);
       this.#put(item);
       fresh = true;
       if (item.log === undefined && (item.value !== undefined || hadValue)) {
@@ -265,9 +265,9 @@ export class Replica {
     for (const [slot, version] of this.#doubts) {
       const item = this.#entries.get(slot);
       if (item?.version !== version) continue;
-      const before = this.get(item.key);
+      const hadValue = this.#isVisible(item.key);
       this.#remove(item);
-      if (before && this.get(item.key) === undefined) shown(item.key, undefined);
+      if (hadValue && !this.#isVisible(item.key)) shown(item.key, undefined);
     }
     this.#doubts.clear();
   }
@@ -312,11 +312,17 @@ export class Replica {
     this.maxVersion = maxVersion;
   }
 
+  /** Whether the application has a value of this key. */
+  #isVisible(key: string): boolean {
+    return this.#entries.get(key)?.value !== undefined || this.#logs.get(key)?.visible === true;
+  }
+
   #put(entry: Item): void {
+    const visible = this.#isVisible(entry.key);
     const known = this.#entries.get(entry.key);
     const same = this.#entries.get(slotOf(entry));
     for (const old of [known, same]) if (old !== undefined) this.#remove(old);
-    for (const old of this.#logs.put(entry)) this.#remove(old);
+    for (const old of this.#logs.put(entry, visible)) this.#remove(old);
     if (entry.version > this.maxVersion) this.#loose++;
     if (entry.value === undefined) this.#tombstones++;
     else if (entry.endsAt < Number.POSITIVE_INFINITY) {

@@ -212,6 +212,15 @@ describe("row 29: a log", () => {
     }
   });
 
+  test("that lost all that was shown is gone all the same when its key is deleted", () => {
+    const [a, b] = [storeOf(A), storeOf(B)];
+    b.apply(append(a, 1));
+    const early = [2, 3, 4].map((number) => append(a, number)).at(-1) as StateDelta;
+    const deletion = written(a.write("log", undefined));
+    expect(b.apply(early)).toEqual([]);
+    expect(b.apply(deletion)).toEqual([{ owner: A, key: "log", value: undefined }]);
+  });
+
   test("gives up its oldest where there is no room, and its writes are refused when there is none at all", () => {
     const a = storeOf(A, { stateBytesMax: 1_024, stateKeysMax: 3 });
     const large = new Uint8Array(400);
