@@ -136,7 +136,7 @@ export const PARAMETERS = {
   /** Streams that are open at once, and those that one member has opened to us. */
   streamsMax: { default: 256, min: 1, max: 4_096 },
   streamsPerPeerMax: { default: 32, min: 1, max: 4_096 },
-  /** What a stream may have on its way at first, and on a path that holds more. Source: measured between two tabs. */
+  /** On the way of a stream at first: wider brings no more between two tabs. And at most: guess, unmeasured. Bytes. */
   streamWindowBytes: { default: 262_144, min: 32_768, max: 16_777_216 },
   streamWindowBytesMax: { default: 4_194_304, min: 32_768, max: 67_108_864 },
   /** What all streams together may hold for their readers, a small window for each aside. Bytes. */
