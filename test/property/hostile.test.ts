@@ -9,7 +9,7 @@ import type { Input } from "../../src/core/machine.ts";
 import { frameCodec } from "../../src/core/wire/codec.ts";
 import type { Message } from "../../src/core/wire/messages.ts";
 import { messages } from "../support/any-messages.ts";
-import { configOf, memberId } from "../unit/core/support.ts";
+import { configOf, memberId, recordOf } from "../unit/core/support.ts";
 
 const SPOILT = 100_000;
 const SAMPLES = 200;
@@ -56,19 +56,7 @@ class Victim {
     this.#link++;
     this.#open = true;
     this.#step({ type: "linkUp", link: this.#link, attempt: undefined, transport: "test" });
-    const record = {
-      id: memberId(1_000 + this.#link),
-      generation: 1,
-      version: 1,
-      incarnation: 0,
-      state: "alive",
-      flags: 0,
-      name: "",
-      role: "",
-      meta: new Uint8Array(0),
-      addresses: [],
-      neighbours: [OWN],
-    } as const;
+    const record = recordOf(memberId(1_000 + this.#link), { neighbours: [OWN] });
     const bytes = codec.encode({ type: "hello", record, features: 0 });
     this.#step({ type: "packet", link: this.#link, lane: "reliable", bytes });
   }

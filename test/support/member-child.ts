@@ -1,22 +1,14 @@
 /** Runs as a process of its own: members that its parent drives by messages, each by its number. */
 import process from "node:process";
-import { diskStore, join, webrtcTransport } from "../../src/index.node.ts";
-import { loadWrtc } from "../../src/transport/wrtc.node.ts";
-import { Member } from "./member.ts";
+import type { Member } from "./member.ts";
+import { nodeMember } from "./node-member.ts";
 
 const members = new Map<number, Member>();
 
 function memberOf(number: number): Member {
   const known = members.get(number);
   if (known !== undefined) return known;
-  const member = new Member(
-    join,
-    async () => {
-      const { wrtc } = await loadWrtc();
-      return webrtcTransport(wrtc === undefined ? {} : { wrtc });
-    },
-    diskStore,
-  );
+  const member = nodeMember();
   members.set(number, member);
   return member;
 }

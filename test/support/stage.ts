@@ -9,10 +9,9 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
 import { createSignalingServer, type SignalingServer } from "../../signaling-server/index.ts";
-import { diskStore, join, webrtcTransport } from "../../src/index.node.ts";
-import { loadWrtc } from "../../src/transport/wrtc.node.ts";
 import { launchOptions } from "./chromium.ts";
-import { Member, type MemberOptions, type Remote, remote } from "./member.ts";
+import { type MemberOptions, type Remote, remote } from "./member.ts";
+import { nodeMember } from "./node-member.ts";
 
 const PAGE = fileURLToPath(new URL("./member-page.ts", import.meta.url));
 const CHILD = fileURLToPath(new URL("./member-child.ts", import.meta.url));
@@ -118,14 +117,7 @@ export class Stage {
 
   /** A member in this process. */
   async node(options: Partial<MemberOptions> = {}): Promise<Actor> {
-    const member = new Member(
-      join,
-      async () => {
-        const { wrtc } = await loadWrtc();
-        return webrtcTransport(wrtc === undefined ? {} : { wrtc });
-      },
-      diskStore,
-    );
+    const member = nodeMember();
     this.#ends.push(() => member.leave().catch(() => {}));
     return await this.#join("node", member, options);
   }
