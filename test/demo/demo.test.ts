@@ -233,6 +233,8 @@ test("a reload keeps the name", async () => {
   await page.getByLabel("Your name").press("Enter");
   await page.reload();
   await expect.poll(() => nameOf(page), SOON).toBe("Steady Stoat");
+  // A page that is closed while it connects says so in its console.
+  await expect.poll(() => healthOf(page), SOON).toBe("alone");
 });
 
 test("row 45: whatever a peer sets and says, the page shows texts, clipped, and nothing breaks", async () => {

@@ -47,7 +47,8 @@ describe.each(SEEDS)("row 27: shared configuration, seed %i", (seed) => {
       const [first, second] = world.live() as [SimMember, SimMember];
       share(world, first, "mode", 1);
       share(world, first, "gone", 1);
-      within(world, 5_000, "known to all", () => agreeOn(world, "mode", 1));
+      const known = (): boolean => agreeOn(world, "mode", 1) && agreeOn(world, "gone", 1);
+      within(world, 5_000, "known to all", known);
       share(world, second, "mode", 2);
       share(world, second, "gone", undefined);
       within(world, 5_000, "changed for all", () => agreeOn(world, "mode", 2));
