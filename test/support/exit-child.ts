@@ -7,28 +7,37 @@
  *   nowhere   fails to join
  *   invite    an invitation is open, and another is answered twice; then it leaves
  */
+import { open } from "node:fs/promises";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { join, memoryStore, type OpenStore } from "../../src/index.node.ts";
 
 const [mode, seed = ""] = process.argv.slice(2);
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** A disk that takes its time, far more than the frames of a good-bye. */
-const slowStore: OpenStore = async () => {
+const BUSY_MS = 300;
+
+/** A disk that has much to do before our turn comes, far longer than the frames of a good-bye take. */
+const busyStore: OpenStore = async () => {
   const store = await memoryStore()();
+  const disk = await open(fileURLToPath(import.meta.url));
   return {
     range: (...range) => store.range(...range),
     write: async (changes) => {
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      const from = performance.now();
+      while (performance.now() - from < BUSY_MS) await disk.sync();
       await store.write(changes);
       if (changes.some(({ key }) => key.endsWith("/last"))) say("written");
     },
-    close: () => store.close(),
+    close: async () => {
+      await disk.close();
+      await store.close();
+    },
   };
 };
 
 if (mode === "store") {
-  const mesh = await join({ cluster: "exit", seeds: [seed], store: slowStore });
+  const mesh = await join({ cluster: "exit", seeds: [seed], store: busyStore });
   mesh.on("stop", () => say("stopped"));
   mesh.config.set("last", 1);
   say("set");

@@ -26,6 +26,9 @@ const EACH_MS = 25;
 const BARE_PIECE_BYTES = 16_000;
 const BARE_WINDOW_BYTES = 1_000_000;
 
+/** A writer that sends nothing while so many messages go there and are acknowledged has been stopped. */
+const STILL_TRIPS = 100;
+
 let mesh: Mesh;
 let pings: number[] = [];
 let unanswered = new Map<number, number>();
@@ -156,21 +159,19 @@ export const page = {
     const stream = await mesh.stream(to, "hold");
     const writer = stream.writable.getWriter();
     let wrote = 0;
-    const stopped = new Promise<void>((resolve) => {
-      let timer = setTimeout(resolve, 1_000);
-      stream.onProgress(() => {
-        clearTimeout(timer);
-        timer = setTimeout(resolve, 1_000);
-      });
-    });
     void (async () => {
       for (; wrote < total; wrote += PIECE_BYTES) {
         await writer.write(new Uint8Array(PIECE_BYTES));
       }
       await writer.close();
     })();
-    await stopped;
-    return { wrote, sent: stream.progress.sentBytes };
+    let sent = -1;
+    for (let unchanged = 0; unchanged < STILL_TRIPS; unchanged++) {
+      await mesh.send(to, "still");
+      if (stream.progress.sentBytes !== sent) unchanged = 0;
+      sent = stream.progress.sentBytes;
+    }
+    return { wrote, sent };
   },
 
   /** What waits for the stream that is not read; reads all of it. */
