@@ -1,6 +1,14 @@
 import { createHash, createHmac, createPrivateKey, createPublicKey } from "node:crypto";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { hmacSha256, publicKeyOf, randomBytes, sha256 } from "../../../src/session/crypto.ts";
+import {
+  hmacSha256,
+  publicKeyOf,
+  randomBytes,
+  sha256,
+  sign,
+  verify,
+} from "../../../src/session/crypto.ts";
+import { signSync, verifySync } from "../../../src/session/ed25519.node.ts";
 import { hashOfCluster, keyPair } from "../../../src/session/identity.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -47,6 +55,37 @@ for (const [what, use] of platforms) {
       for (const [secret, expected] of vectors) {
         expect(hex(await publicKeyOf(fromHex(secret)))).toBe(expected);
       }
+    });
+
+    test("signatures are those of RFC 8032, section 7.1, and verify nothing else", async () => {
+      use();
+      const secret = fromHex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+      const key = await publicKeyOf(secret);
+      const data = Uint8Array.of(0x72);
+      const signature = await sign(secret, data);
+      expect(hex(signature)).toBe(
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da" +
+          "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+      );
+      const other = await publicKeyOf(fromHex("9d".repeat(32)));
+      for (const check of [verify, verifySync]) {
+        expect(await check(key, data, signature)).toBe(true);
+        expect(await check(other, data, signature)).toBe(false);
+        expect(await check(key, Uint8Array.of(0x73), signature)).toBe(false);
+        expect(
+          await check(
+            key,
+            data,
+            signature.map((byte) => byte ^ 1),
+          ),
+        ).toBe(false);
+        expect(await check(key, data, signature.subarray(1))).toBe(false);
+        expect(await check(key, data, new Uint8Array(64).fill(255))).toBe(false);
+        expect(await check(key.subarray(1), data, signature)).toBe(false);
+        // No point of the curve.
+        expect(await check(new Uint8Array(32).fill(255), data, signature)).toBe(false);
+      }
+      expect(signSync(secret, data)).toEqual(signature);
     });
 
     test("SHA-256 and HMAC are those of everybody", async () => {
