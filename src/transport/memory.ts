@@ -9,6 +9,7 @@ import {
   type Link,
   type LinkHandlers,
   type LinkStats,
+  SEAL_BYTES,
   type Transport,
 } from "./transport.ts";
 
@@ -76,6 +77,7 @@ export function memoryTransport(network: MemoryNetwork): Transport {
   return {
     kind: "memory",
     slowOfferer: false,
+    encrypted: false,
     connect(options, handlers) {
       if (closed) {
         const message = "the transport is closed: make a new one";
@@ -154,7 +156,7 @@ class MemoryLink implements Link {
   }
 
   send(lane: Lane, frame: Uint8Array): void {
-    checkSize(lane, frame);
+    checkSize(lane, frame, SEAL_BYTES);
     const partner = this.#partner;
     if (this.#state !== "open" || partner === undefined) return;
     this.#sentFrames++;

@@ -12,6 +12,9 @@
  * On the unordered lane a frame that has to be sent again holds up no other. What has no such lane (a stream) may
  * carry its frames with the reliable ones.
  *
+ * A transport that does not encrypt by itself is given frames that are sealed: it carries {@link SEAL_BYTES} more than
+ * that on each lane, and the sizes above are what its user has of them.
+ *
  * Frames keep their boundaries: what is one `send` here is one `frame` there.
  * An adapter never throws for what the network or the other end does: that becomes `close(reason)`.
  * It throws `RangeError` for a frame over the lane's size, because that is the caller's bug.
@@ -30,15 +33,21 @@ export const UNORDERED_BYTES_MAX = 16_384;
 /** The largest frame of the datagram lane, in bytes: fits one UDP packet of a 1,280-byte path. */
 export const DATAGRAM_BYTES_MAX = 1_100;
 
+/** What the seal of a session adds to a frame, in bytes. */
+export const SEAL_BYTES = 24;
+
 const BYTES_MAX: Readonly<Record<Lane, number>> = {
   reliable: FRAME_BYTES_MAX,
   unordered: UNORDERED_BYTES_MAX,
   datagram: DATAGRAM_BYTES_MAX,
 };
 
-/** @throws RangeError for a frame over the size of its lane */
-export function checkSize(lane: Lane, { length }: Uint8Array): void {
-  const bytesMax = BYTES_MAX[lane];
+/**
+ * @param sealBytes what a frame may have beyond: {@link SEAL_BYTES} where the transport does not encrypt
+ * @throws RangeError for a frame over the size of its lane
+ */
+export function checkSize(lane: Lane, { length }: Uint8Array, sealBytes = 0): void {
+  const bytesMax = BYTES_MAX[lane] + sealBytes;
   if (length <= bytesMax) return;
   throw new RangeError(
     `a frame of the ${lane} lane has at most ${bytesMax} bytes, this one has ${length}: cut it up`,
@@ -57,6 +66,8 @@ export interface CloseReason {
     | "failed"
     /** The other end sent what this transport cannot mean: bad framing, oversized frame. */
     | "protocol"
+    /** The handshake of the session failed: the message says what to look at. */
+    | "refused"
     /** This runtime cannot open links of this kind (no WebRTC here, dials exhausted). */
     | "unsupported";
   readonly message: string;
@@ -128,6 +139,11 @@ export interface Transport {
   readonly kind: string;
   /** True where making the offer is slow (Firefox takes a second): then the other side should offer. */
   readonly slowOfferer: boolean;
+  /**
+   * Whether what it carries is secret and whole by itself, and its links' `binding` names the ends of that encryption.
+   * Otherwise every frame is sealed before it gets here.
+   */
+  readonly encrypted: boolean;
   connect(options: ConnectOptions, handlers: LinkHandlers): Link;
   /** Closes every link and frees everything, so that a process can exit. Idempotent. */
   close(): void;

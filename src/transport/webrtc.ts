@@ -40,6 +40,8 @@ export function webrtcTransport(options: WebRtcOptions = {}): Transport {
 
 class WebRtcTransport implements Transport {
   readonly kind = "webrtc";
+  /** By DTLS; `binding` is made of the fingerprints of both ends. */
+  readonly encrypted = true;
   readonly slowOfferer: boolean;
   readonly #options: WebRtcOptions;
   readonly #links = new Set<WebRtcLink>();

@@ -165,6 +165,7 @@ test("one that the transport cannot make is refused with the transport's reason"
   const broken: Transport = {
     kind: "broken",
     slowOfferer: false,
+    encrypted: false,
     connect: (options, handlers): Link => {
       const link = inner.connect(options, { ...handlers, signal: () => {} });
       queueMicrotask(() => link.close());

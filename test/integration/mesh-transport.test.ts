@@ -11,6 +11,7 @@ test("row 48: a transport that throws at a frame loses that link, is told of, an
   const transport: Transport = {
     kind: "faulty",
     slowOfferer: false,
+    encrypted: false,
     close: () => inner.close(),
     connect(options, handlers) {
       const link = inner.connect(options, handlers);

@@ -28,6 +28,10 @@ export class Cuttable implements Transport {
     return this.#inner.slowOfferer;
   }
 
+  get encrypted(): boolean {
+    return this.#inner.encrypted;
+  }
+
   connect(options: ConnectOptions, handlers: LinkHandlers): Link {
     let greeted = false;
     const link: Link = this.#inner.connect(options, {

@@ -41,6 +41,7 @@ function pinging(inner: Transport): Transport {
   return {
     kind: inner.kind,
     slowOfferer: inner.slowOfferer,
+    encrypted: inner.encrypted,
     connect: (options, handlers) => {
       const link = inner.connect(options, {
         ...handlers,
