@@ -159,11 +159,34 @@ export type Parameters = { readonly [K in keyof typeof PARAMETERS]: number };
 export type Config = Identity & Parameters;
 
 /**
+ * Every configuration is a copy of this with other values. So to the engine all are of one kind: thousands of members,
+ * each with a kind of its own, would make every look at one slow.
+ */
+const BLANK: Config = {
+  id: "",
+  generation: 0,
+  clusterHash: 0,
+  seed: 0,
+  name: "",
+  role: "",
+  meta: new Uint8Array(0),
+  addresses: [],
+  slowOfferer: false,
+  node: false,
+  ...(Object.fromEntries(
+    Object.entries(PARAMETERS).map(([name, parameter]) => [name, parameter.default]),
+  ) as Parameters),
+};
+
+/**
  * The whole configuration with its defaults.
  * @throws RangeError naming the parameter, its range and what was given
  */
 export function parseConfig(identity: Identity, overrides: Partial<Parameters> = {}): Config {
   checkIdentity(identity);
+  for (const name of Object.keys(overrides)) {
+    if (!(name in PARAMETERS)) throw new RangeError(`${name} is no parameter of the core`);
+  }
   const parameters: Record<string, number> = {};
   for (const [name, { default: fallback, min, max }] of Object.entries(PARAMETERS)) {
     const value = overrides[name as keyof Parameters] ?? fallback;
@@ -172,10 +195,7 @@ export function parseConfig(identity: Identity, overrides: Partial<Parameters> =
     }
     parameters[name] = value;
   }
-  for (const name of Object.keys(overrides)) {
-    if (!(name in PARAMETERS)) throw new RangeError(`${name} is no parameter of the core`);
-  }
-  return { ...identity, ...(parameters as Parameters) };
+  return Object.assign({ ...BLANK }, identity, parameters);
 }
 
 function checkIdentity(identity: Identity): void {

@@ -163,12 +163,11 @@ export class Core implements Machine {
 
   #onDeadlines(): void {
     for (;;) {
-      const due = this.#layers.deadlines.next;
-      const key = this.#layers.stopped ? undefined : this.#layers.deadlines.take(this.#layers.now);
-      if (key === undefined) return;
-      const colon = key.indexOf(":");
-      const scope = colon < 0 ? key : key.slice(0, colon);
-      this.#onDeadline(scope, key.slice(colon + 1), this.#layers.now - due);
+      const { deadlines, now, stopped } = this.#layers;
+      const dueAt = deadlines.next;
+      const deadline = stopped ? undefined : deadlines.due(now);
+      if (deadline === undefined) return;
+      this.#onDeadline(deadline.scope, deadline.subject, now - dueAt);
     }
   }
 

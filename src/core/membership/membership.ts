@@ -1,7 +1,7 @@
 /** The membership layer: brings table, gossip, detector and failures together. */
 
 import type { Config } from "../config.ts";
-import type { Deadlines } from "../lib/deadlines.ts";
+import { Deadline, type Deadlines } from "../lib/deadlines.ts";
 import type { MemberId } from "../machine.ts";
 import {
   type Claim,
@@ -63,8 +63,8 @@ export class Membership {
   /** The updates being taken are the table that we have asked for. */
   #filling = false;
   #mayFreeze = false;
-  /** The keys of the deadlines of probes: made once for each link, for they are moved with every frame. */
-  readonly #probeKeys = new Map<MemberId, string>();
+  /** When each link is to be looked at: moved with every proof of life. */
+  readonly #watches = new Map<MemberId, Deadline>();
 
   constructor(
     config: Config,
@@ -99,6 +99,7 @@ export class Membership {
     this.table.announced(now);
     this.failures.settle(peer);
     this.detector.add(peer, now);
+    if (!this.#watches.has(peer)) this.#watches.set(peer, new Deadline("probe", peer));
     this.#planProbe(peer, now);
     // First the announcement, then what the news of the member leads to.
     this.#announceSoon(now);
@@ -113,8 +114,9 @@ export class Membership {
     if (!onPurpose && this.table.isLive(peer)) this.failures.onLost(peer, now);
     this.detector.remove(peer);
     this.repair.onLinkDown(peer);
-    this.#deadlines.clear(this.#probeKey(peer));
-    this.#probeKeys.delete(peer);
+    const watch = this.#watches.get(peer);
+    if (watch !== undefined) this.#deadlines.stop(watch);
+    this.#watches.delete(peer);
     this.#announceSoon(now);
   }
 
@@ -160,8 +162,7 @@ export class Membership {
   /** The time to look at the link with `peer` has come. */
   onProbeDeadline(peer: MemberId, now: number): void {
     if (this.#mayNotProbe(peer)) {
-      this.#deadlines.set(this.#probeKey(peer), now + this.#config.probePeriodMs);
-      return;
+      return this.#lookAgain(peer, now + this.#config.probePeriodMs);
     }
     const { failures } = this;
     const action = this.detector.check(peer, now, () => ({
@@ -256,16 +257,12 @@ export class Membership {
 
   /** Moved with every proof of life: looking in vain would cost more than all else that idle members do. */
   #planProbe(peer: MemberId, now: number): void {
-    const at = this.detector.nextCheck(peer, now);
-    if (at < Number.POSITIVE_INFINITY) this.#deadlines.set(this.#probeKey(peer), at);
+    this.#lookAgain(peer, this.detector.nextCheck(peer, now));
   }
 
-  #probeKey(peer: MemberId): string {
-    const known = this.#probeKeys.get(peer);
-    if (known !== undefined) return known;
-    const key = `probe:${peer}`;
-    this.#probeKeys.set(peer, key);
-    return key;
+  #lookAgain(peer: MemberId, at: number): void {
+    const watch = this.#watches.get(peer);
+    if (watch !== undefined) this.#deadlines.move(watch, at);
   }
 
   /** Sleepers are not probed, and probe nobody. */

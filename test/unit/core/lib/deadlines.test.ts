@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Deadlines } from "../../../../src/core/lib/deadlines.ts";
+import { Deadline, Deadlines } from "../../../../src/core/lib/deadlines.ts";
 
 function takeAll(deadlines: Deadlines, now: number): string[] {
   const taken: string[] = [];
@@ -56,6 +56,21 @@ describe("deadlines", () => {
   });
 });
 
+test("who holds a deadline moves it as if by its key", () => {
+  const deadlines = new Deadlines();
+  const held = new Deadline("probe", "b");
+  deadlines.move(held, 5);
+  deadlines.set("probe:a", 10);
+  deadlines.move(held, 20);
+  expect(deadlines.next).toBe(10);
+  expect(deadlines.due(10)).toMatchObject({ scope: "probe", subject: "a" });
+  expect(deadlines.due(20)).toBe(held);
+  expect(deadlines.size).toBe(0);
+  deadlines.move(held, 30);
+  deadlines.stop(held);
+  expect(deadlines.next).toBe(Number.POSITIVE_INFINITY);
+});
+
 test("against the plain model: a list that is searched", () => {
   const key = fc.constantFrom(..."abcdefgh");
   const at = fc.oneof(fc.nat({ max: 20 }), fc.double({ min: 0, max: 20, noNaN: true }));
@@ -63,12 +78,20 @@ test("against the plain model: a list that is searched", () => {
     fc.record({ do: fc.constantFrom("set" as const, "ensure" as const), key, at }),
     fc.record({ do: fc.constant("clear" as const), key, at }),
     fc.record({ do: fc.constant("take" as const), key, at }),
+    // By who holds them.
+    fc.record({ do: fc.constantFrom("move" as const, "stop" as const), key, at }),
     // Far more moves than deadlines.
     fc.record({ do: fc.constant("shuffle" as const), key, at }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
       const deadlines = new Deadlines();
+      const held = new Map<string, Deadline>();
+      const holdersOf = (key: string): Deadline => {
+        const one = held.get(key) ?? new Deadline("held", key);
+        held.set(key, one);
+        return one;
+      };
       const model: { key: string; at: number }[] = [];
       const remove = (key: string): void => {
         const i = model.findIndex((one) => one.key === key);
@@ -90,6 +113,13 @@ test("against the plain model: a list that is searched", () => {
           deadlines.clear(key);
         } else if (what === "shuffle") {
           for (let i = 0; i < 40; i++) set(key, (at * (i + 7)) % 20);
+        } else if (what === "move") {
+          remove(`held:${key}`);
+          model.push({ key: `held:${key}`, at });
+          deadlines.move(holdersOf(key), at);
+        } else if (what === "stop") {
+          remove(`held:${key}`);
+          deadlines.stop(holdersOf(key));
         } else {
           const due = first !== undefined && first.at <= at ? first.key : undefined;
           expect(deadlines.take(at)).toBe(due);
@@ -97,7 +127,8 @@ test("against the plain model: a list that is searched", () => {
         }
         const next = Math.min(...model.map((one) => one.at));
         expect(deadlines.next).toBe(next);
-        for (const one of model) expect(deadlines.has(one.key)).toBe(true);
+        expect(deadlines.size).toBe(model.length);
+        for (const { key } of model) expect(deadlines.has(key)).toBe(!key.startsWith("held:"));
       }
       const rest = model.toSorted((a, b) => a.at - b.at).map((one) => one.key);
       expect(takeAll(deadlines, Number.POSITIVE_INFINITY)).toEqual(rest);
