@@ -2,7 +2,7 @@
  * The signaling server beside a bare `ws` relay: relayed messages per second, processor time per message, and
  * memory per idle client. Each server runs in a process of its own; both are measured in turns in one run.
  *
- *   npm run bench -- signaling [--clients 2000] [--seconds 2] [--rounds 3] [--json]
+ *   npm run bench -- signaling [--clients 5000] [--seconds 2] [--rounds 3] [--json]
  */
 
 import { type ChildProcess, fork } from "node:child_process";
@@ -41,7 +41,13 @@ async function runServer(kind: Kind): Promise<void> {
 
 async function startOurs(): Promise<number> {
   const unlimited = { perSecond: 1e12, burst: 1e12 };
-  const limits = { messageRate: unlimited, byteRate: unlimited };
+  const limits = {
+    messageRate: unlimited,
+    byteRate: unlimited,
+    addressMessageRate: unlimited,
+    requestRate: unlimited,
+    addressSocketsMax: 1_000_000,
+  };
   return (await createSignalingServer({ port: 0, limits }).listen()).port;
 }
 
@@ -199,7 +205,7 @@ async function measure(clients: number, seconds: number, rounds: number): Promis
 const { values } = parseArgs({
   options: {
     serve: { type: "string" },
-    clients: { type: "string", default: "2000" },
+    clients: { type: "string", default: "5000" },
     seconds: { type: "string", default: "2" },
     rounds: { type: "string", default: "3" },
     json: { type: "boolean", default: false },

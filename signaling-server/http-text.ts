@@ -11,6 +11,10 @@ export function sendJson(response: ServerResponse, status: number, json: object)
   send(response, status, "application/json; charset=utf-8", `${JSON.stringify(json)}\n`);
 }
 
+export function sendMetrics(response: ServerResponse, text: string): void {
+  send(response, 200, "text/plain; version=0.0.4; charset=utf-8", text);
+}
+
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, {
     "Content-Type": type,

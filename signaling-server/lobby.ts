@@ -5,109 +5,154 @@ import {
   CloseCode,
   encodeMessage,
   encodeRelay,
+  type IceServer,
   parseClientMessage,
   parseRelay,
   type Refusal,
+  type ServerMessage,
 } from "../src/signaling/protocol.ts";
+import type { Budget } from "./budgets.ts";
+import type { Ice } from "./ice.ts";
+import type { Metrics } from "./metrics.ts";
 import type { LogEntry, SignalingLimits } from "./options.ts";
 import { type Effect, Rooms } from "./rooms.ts";
 import { Session } from "./session.ts";
 
 const PING = encodeMessage({ type: "ping" });
 
+export interface LobbyOptions {
+  readonly limits: SignalingLimits;
+  readonly ice: Ice;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+  readonly wallNow: () => number;
+  readonly log: (entry: LogEntry) => void;
+}
+
 export class Lobby {
-  readonly #limits: SignalingLimits;
-  readonly #now: () => number;
-  readonly #log: (entry: LogEntry) => void;
+  readonly #options: LobbyOptions;
   readonly #rooms: Rooms<Session>;
   readonly #sessions = new Set<Session>();
   #counted = 0;
 
-  constructor(limits: SignalingLimits, now: () => number, log: (entry: LogEntry) => void) {
-    this.#limits = limits;
-    this.#now = now;
-    this.#log = log;
-    this.#rooms = new Rooms(limits);
+  constructor(options: LobbyOptions) {
+    this.#options = options;
+    this.#rooms = new Rooms(options.limits);
   }
 
   get size(): { readonly rooms: number; readonly members: number } {
     return this.#rooms.size;
   }
 
+  membersOf(cluster: string): number {
+    return this.#rooms.membersOf(cluster);
+  }
+
   /** Takes a socket over, until it ends. */
-  admit(socket: WebSocket, cluster: string): void {
+  admit(socket: WebSocket, cluster: string, budget: Budget): void {
     const number = ++this.#counted;
-    const session = new Session(number, cluster, socket, this.#limits, this.#now, (session) => ({
+    const { limits, now } = this.#options;
+    const session = new Session(number, cluster, socket, budget, limits, now, (session) => ({
       text: (text) => this.#onText(session, text),
       frame: (frame) => this.#onFrame(session, frame),
       end: (refusal) => this.#onEnd(session, refusal),
     }));
     this.#sessions.add(session);
-    this.#log({ level: "info", event: "opened", socket: number });
+    this.#options.log({ level: "info", event: "opened", socket: number });
   }
 
   /** To be called about once a second. */
   tick(): void {
-    for (const session of this.#sessions) session.tick(PING);
-    this.#perform(this.#rooms.tick(this.#now()));
+    const now = this.#options.now();
+    const { renewMs = Number.POSITIVE_INFINITY } = this.#options.ice;
+    for (const session of this.#sessions) {
+      session.tick(PING);
+      if (session.member === undefined || now - session.iceAt < renewMs) continue;
+      session.send(encodeMessage({ type: "ping", ...this.#ice(session) }));
+    }
+    this.#perform(this.#rooms.tick(now));
   }
 
-  /** Ends all sessions with the same word. */
-  cutAll(refusal: Refusal): void {
-    for (const session of this.#sessions) session.cut(refusal);
+  /** Ends so many sessions, those first that have been here longest, with the same word. */
+  cut(count: number, refusal: Refusal): void {
+    for (const session of [...this.#sessions].slice(0, count)) session.cut(refusal);
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
   }
 
   #onText(session: Session, text: string): void {
     const parsed = parseClientMessage(text);
     if (!parsed.ok) return session.cut(parsed.refusal);
-    const now = this.#now();
+    const now = this.#options.now();
     const message = parsed.value;
     this.#rooms.seen(session, now);
     switch (message.type) {
       case "hello":
-        session.joined = true;
+        session.member = message.id;
         return this.#perform(
           this.#rooms.hello(session, session.cluster, message.id, message.island, now),
         );
       case "island":
         return this.#perform(this.#rooms.island(session, message.id, now));
       case "pong":
-        if (!session.joined) session.cut(HELLO_FIRST);
+        if (session.member === undefined) session.cut(HELLO_FIRST);
     }
   }
 
   #onFrame(session: Session, frame: Uint8Array): void {
     const parsed = parseRelay(frame);
     if (!parsed.ok) return session.cut(parsed.refusal);
-    this.#rooms.seen(session, this.#now());
+    this.#rooms.seen(session, this.#options.now());
     this.#perform(this.#rooms.relay(session, parsed.value.id, parsed.value.packet));
   }
 
   #onEnd(session: Session, refusal: Refusal | undefined): void {
     this.#sessions.delete(session);
     this.#rooms.leave(session);
-    const socket = session.number;
-    if (!refusal) this.#log({ level: "info", event: "closed", socket });
+    const { number: socket, budget } = session;
+    const { log, metrics } = this.#options;
+    if (refusal) metrics.count("cut_total", `code="${refusal.code}"`);
+    if (!refusal) log({ level: "info", event: "closed", socket });
     else if (refusal.code === CloseCode.goingAway)
-      this.#log({ level: "info", event: "sent away", socket });
-    else this.#log({ level: "warn", event: "cut", socket, ...refusal });
+      log({ level: "info", event: "sent away", socket });
+    else log({ level: "warn", event: "cut", socket, ...refusal, address: budget.address });
+  }
+
+  /** The part of a message that names ICE servers, where there are any. */
+  #ice(session: Session): { iceServers?: readonly IceServer[] } {
+    const { ice, now, wallNow } = this.#options;
+    session.iceAt = now();
+    const iceServers = ice.serversFor(session.member ?? "", wallNow());
+    return iceServers.length > 0 ? { iceServers } : {};
   }
 
   #perform(effects: readonly Effect<Session>[]): void {
+    const { metrics } = this.#options;
     for (const effect of effects) {
       switch (effect.type) {
         case "send":
-          effect.to.send(encodeMessage(effect.message));
+          this.#send(effect.to, effect.message);
           break;
         case "relay": {
           const frame = encodeRelay(effect.from, effect.packet);
-          if (frame.ok) effect.to.send(frame.value);
+          if (!frame.ok) break;
+          metrics.relayed += 1;
+          metrics.relayedBytes += frame.value.length;
+          effect.to.send(frame.value);
           break;
         }
         case "close":
           effect.session.cut(effect.refusal);
       }
     }
+  }
+
+  #send(session: Session, message: ServerMessage): void {
+    if (message.type === "gone") this.#options.metrics.count("gone_total");
+    const welcome = message.type === "welcome";
+    session.send(encodeMessage(welcome ? { ...message, ...this.#ice(session) } : message));
   }
 }
 

@@ -4,31 +4,14 @@
 import { stat } from "node:fs/promises";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { HearsayError } from "../src/errors.ts";
 import type { LogEntry } from "./options.ts";
+import { parseServeArgs, type ServeArgs, USAGE } from "./serve-args.ts";
 import { createSignalingServer, type SignalingServer } from "./server.ts";
 
-const usage = `Usage: hearsay serve [options]
-
-Runs the signaling server, through which members of a cluster find each other.
-
-  --port PORT   listen here; 0 takes a free port (default 8080)
-  --host HOST   listen on this address only (default ::, all of IPv6 and IPv4)
-  --demo DIR    serve the page in this folder at /
-  --log         print what happens as lines of JSON on standard error
-  --help        print this
-`;
-
-interface ServeArgs {
-  readonly port: number;
-  readonly host: string | undefined;
-  readonly demo: string | undefined;
-  readonly log: boolean;
-}
-
 /**
- * Runs the server until SIGINT or SIGTERM, which stop it gracefully; a second signal ends the process at once.
+ * Runs the server until SIGINT or SIGTERM, which stop it gracefully; a second signal ends the process at once. SIGHUP
+ * reads the certificate anew.
  *
  * @param argv the arguments after `hearsay serve`.
  * @returns the exit code: 0 after a graceful stop, 1 if it could not listen, 2 for arguments it does not understand.
@@ -36,72 +19,56 @@ interface ServeArgs {
 export async function serve(argv: readonly string[]): Promise<number> {
   let args: ServeArgs | undefined;
   try {
-    args = parse(argv);
+    args = parseServeArgs(argv);
   } catch (error) {
-    process.stderr.write(`hearsay serve: ${(error as Error).message}\n\n${usage}`);
+    process.stderr.write(`hearsay serve: ${(error as Error).message}\n\n${USAGE}`);
     return 2;
   }
   if (!args) {
-    process.stdout.write(usage);
+    process.stdout.write(USAGE);
     return 0;
   }
   try {
     const server = await start(args);
     process.stdout.write(greeting(server, args));
-    await signalled();
-    await server.close();
+    await signalled(server);
+    await server.close({ drainMs: args.drainMs });
     return 0;
   } catch (error) {
     process.stderr.write(`hearsay serve: ${(error as Error).message}\n`);
-    return 1;
+    return error instanceof HearsayError && error.code.startsWith("server:bad-") ? 2 : 1;
   }
 }
 
-/** `undefined` if help is asked for. */
-function parse(argv: readonly string[]): ServeArgs | undefined {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      port: { type: "string", default: "8080" },
-      host: { type: "string" },
-      demo: { type: "string" },
-      log: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  const { port, host, demo, log } = values;
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
-    throw new HearsayError("server:bad-port", `--port ${port}: a port is a number from 0 to 65535`);
-  }
-  return { port: Number(port), host, demo, log };
-}
-
-async function start({ port, host, demo, log }: ServeArgs): Promise<SignalingServer> {
+async function start({ options, log }: ServeArgs): Promise<SignalingServer> {
+  const demo = options.staticDir;
   if (demo !== undefined && !(await stat(demo).catch(() => undefined))?.isDirectory()) {
     throw new HearsayError("server:no-folder", `--demo ${demo}: no such folder`);
   }
-  const server = createSignalingServer({
-    port,
-    ...(host !== undefined && { host }),
-    ...(demo !== undefined && { staticDir: demo }),
-    ...(log && { logger: printLog }),
-  });
-  return await server.listen();
+  return await createSignalingServer({ ...options, ...(log && { logger: printLog }) }).listen();
 }
 
 function printLog(entry: LogEntry): void {
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }
 
-function greeting(server: SignalingServer, { demo }: ServeArgs): string {
+function greeting(server: SignalingServer, { options: { staticDir } }: ServeArgs): string {
   const members = server.urls.map((url) => `  members connect to  ${url}/CLUSTER\n`);
   const pages = server.urls.map((url) => `  the page is at      ${url.replace(/^ws/, "http")}/\n`);
-  return `hearsay signaling server\n${members.join("")}${demo === undefined ? "" : pages.join("")}`;
+  const shown = staticDir === undefined ? "" : pages.join("");
+  return `hearsay signaling server\n${members.join("")}${shown}`;
 }
 
 /** Resolves at the first SIGINT or SIGTERM. The next one finds no listener of ours and ends the process. */
-function signalled(): Promise<void> {
+function signalled(server: SignalingServer): Promise<void> {
+  const reload = () => {
+    try {
+      server.reload();
+    } catch (error) {
+      process.stderr.write(`hearsay serve: ${(error as Error).message}\n`);
+    }
+  };
+  process.on("SIGHUP", reload);
   return new Promise((resolve) => {
     const stop = () => {
       process.off("SIGINT", stop);

@@ -53,6 +53,10 @@ export class Rooms<Session> {
     return { rooms: this.#rooms.size, members: this.#members.size };
   }
 
+  membersOf(cluster: string): number {
+    return this.#rooms.get(cluster)?.members.size ?? 0;
+  }
+
   /** A session names itself. A newer session of the same id takes the place of the older one. */
   hello(
     session: Session,

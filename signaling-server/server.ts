@@ -3,27 +3,22 @@
  * carries their first packets; once they have a link they do without it.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
+import process from "node:process";
 import { WebSocketServer } from "ws";
 import { HearsayError } from "../src/errors.ts";
-import {
-  CloseCode,
-  parseClusterPath,
-  SIGNALING_FRAME_BYTES_MAX,
-} from "../src/signaling/protocol.ts";
+import { CloseCode, SIGNALING_FRAME_BYTES_MAX } from "../src/signaling/protocol.ts";
 import { urlsOf } from "./addresses.ts";
-import { refuseUpgrade, sendJson, sendText } from "./http-text.ts";
+import { Budgets } from "./budgets.ts";
+import { Front } from "./front.ts";
+import { Ice } from "./ice.ts";
+import { limitsFrom } from "./limits.ts";
+import { bind, makeHttpServer, renewTls } from "./listening.ts";
 import { Lobby } from "./lobby.ts";
-import {
-  defaultLimits,
-  type LogEntry,
-  type SignalingLimits,
-  type SignalingServerOptions,
-} from "./options.ts";
+import { type Gauges, Metrics } from "./metrics.ts";
+import type { LogEntry, SignalingLimits, SignalingServerOptions } from "./options.ts";
 import { MemberSocket } from "./session.ts";
-import { staticFiles } from "./static-files.ts";
 
 export interface SignalingStats {
   /** Clusters with at least one member here. */
@@ -34,6 +29,16 @@ export interface SignalingStats {
   readonly sockets: number;
   /** Since it was created. Milliseconds. */
   readonly uptimeMs: number;
+}
+
+export interface CloseOptions {
+  /**
+   * Sends members away one after another over this time, so that they do not come back all at once; fewer than 100 a
+   * second take no longer than they need. Default 0: all at once.
+   */
+  readonly drainMs?: number;
+  /** Who has not gone after this, from then on, is torn down. Milliseconds, default 2,000. */
+  readonly graceMs?: number;
 }
 
 export interface SignalingServer {
@@ -49,17 +54,32 @@ export interface SignalingServer {
   /** What members connect to, less the cluster: `ws://localhost:8080`. Empty before {@link listen} has resolved. */
   readonly urls: readonly string[];
   stats(): SignalingStats;
+  /** Reads the TLS files anew, for the connections to come. @throws HearsayError `server:bad-tls`; then the old ones hold. */
+  reload(): void;
   /**
-   * Sends all members away (close code 1001), and tears down who has not gone after `graceMs` (default 2,000).
-   * Resolves when the port is free. A second call gives the same promise.
+   * Lets nobody in any more, sends all members away (close code 1001) and resolves when the port is free. A second
+   * call gives the same promise.
    */
-  close(options?: { readonly graceMs?: number }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }
 
-/** Makes a signaling server, which does nothing until it is told to {@link SignalingServer.listen}. */
+/**
+ * Makes a signaling server, which does nothing until it is told to {@link SignalingServer.listen}.
+ *
+ * @throws HearsayError `server:bad-…` for options that can never be meant.
+ */
 export function createSignalingServer(options: SignalingServerOptions = {}): SignalingServer {
   return new NodeSignalingServer(options);
 }
+
+/** Connections besides the members': pages, health checks, upgrades on their way in. */
+const PLAIN_CONNECTIONS_MAX = 1_000;
+
+const GOING_AWAY = { code: CloseCode.goingAway, reason: "the server is going away" };
+
+/** Members that are sent away each second, at least. */
+const DRAIN_PER_SECOND_MIN = 100;
+const DRAIN_EVERY_MS = 50;
 
 class NodeSignalingServer implements SignalingServer {
   readonly #options: SignalingServerOptions;
@@ -68,33 +88,49 @@ class NodeSignalingServer implements SignalingServer {
   readonly #startedAt: number;
   readonly #http: Server;
   readonly #sockets: WebSocketServer;
+  readonly #budgets = new Budgets();
+  readonly #metrics = new Metrics();
   readonly #lobby: Lobby;
-  readonly #files: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #listening: Promise<SignalingServer> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: SignalingServerOptions) {
     this.#options = options;
-    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#limits = limitsFrom(options.limits);
     this.#now = options.now ?? (() => performance.now());
     this.#startedAt = this.#now();
-    this.#files = options.staticDir === undefined ? undefined : staticFiles(options.staticDir);
-    this.#lobby = new Lobby(this.#limits, this.#now, (entry) => this.#log(entry));
+    const common = {
+      limits: this.#limits,
+      ice: new Ice(options.iceServers, options.turn),
+      metrics: this.#metrics,
+      now: this.#now,
+      wallNow: options.wallNow ?? (() => Date.now()),
+      log: (entry: LogEntry) => options.logger?.(entry),
+    };
+    this.#lobby = new Lobby(common);
     this.#sockets = new WebSocketServer({
       noServer: true,
       WebSocket: MemberSocket,
       ...this.#frameLimits(),
     });
-    this.#http = createServer((request, response) => this.#onRequest(request, response));
-    this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
+    const front = new Front({
+      ...common,
+      options,
+      sockets: this.#sockets,
+      lobby: this.#lobby,
+      budgets: this.#budgets,
+      state: () => this.#state(),
+      health: () => this.#health(),
+      gauges: () => this.#gauges(),
+    });
+    this.#http = makeHttpServer(options.tls, this.#limits.requestMs, (request, response) =>
+      front.onRequest(request, response),
+    );
+    this.#http.on("upgrade", (request, socket, head) => front.onUpgrade(request, socket, head));
     this.#http.on("error", (error) =>
       this.#log({ level: "warn", event: "error", reason: error.message }),
     );
-    // Whoever opens connections and says nothing holds them for a moment only.
-    this.#http.headersTimeout = 10_000;
-    this.#http.requestTimeout = 20_000;
-    this.#http.setTimeout(30_000);
     this.#http.maxConnections = this.#limits.socketsMax + PLAIN_CONNECTIONS_MAX;
   }
 
@@ -103,7 +139,7 @@ class NodeSignalingServer implements SignalingServer {
   }
 
   get urls(): readonly string[] {
-    return this.#address ? urlsOf(this.#address) : [];
+    return this.#address ? urlsOf(this.#address, this.#options.tls ? "wss" : "ws") : [];
   }
 
   get #address(): AddressInfo | undefined {
@@ -116,40 +152,43 @@ class NodeSignalingServer implements SignalingServer {
     return { ...this.#lobby.size, sockets: this.#sockets.clients.size, uptimeMs };
   }
 
+  reload(): void {
+    if (this.#options.tls) renewTls(this.#http, this.#options.tls);
+    this.#log({ level: "info", event: "reloaded" });
+  }
+
   listen(): Promise<SignalingServer> {
     this.#listening ??= this.#listen();
     return this.#listening;
   }
 
-  close({ graceMs = 2_000 }: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(graceMs);
+  close({ drainMs = 0, graceMs = 2_000 }: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(drainMs, graceMs);
     return this.#closing;
   }
 
   async #listen(): Promise<SignalingServer> {
     if (this.#closing)
       throw new HearsayError("server:closed", "this server was closed: create another one");
-    const { port = 8080, host = ANY_HOST } = this.#options;
-    try {
-      await bind(this.#http, port, host);
-    } catch (error) {
-      if (host !== ANY_HOST || !NO_IPV6.has(codeOf(error))) throw explain(error, port, host);
-      await bind(this.#http, port, "0.0.0.0").catch((error) => {
-        throw explain(error, port, "0.0.0.0");
-      });
-    }
+    await bind(this.#http, this.#options.port ?? 8080, this.#options.host);
     const { helloMs, pingMs, islandGraceMs } = this.#limits;
     const tickMs = Math.min(1_000, helloMs / 4, pingMs / 4, islandGraceMs / 4);
-    this.#ticking = setInterval(() => this.#lobby.tick(), Math.max(tickMs, 5)).unref();
+    this.#ticking = setInterval(() => this.#tick(), Math.max(tickMs, 5)).unref();
     this.#log({ level: "info", event: "listening", port: this.port });
     return this;
   }
 
-  async #close(graceMs: number): Promise<void> {
+  #tick(): void {
+    this.#lobby.tick();
+    this.#budgets.tick(this.#now());
+  }
+
+  async #close(drainMs: number, graceMs: number): Promise<void> {
     await this.#listening?.catch(() => {});
+    if (this.#http.listening) await this.#drain(drainMs);
     clearInterval(this.#ticking);
     if (!this.#http.listening) return;
-    this.#lobby.cutAll({ code: CloseCode.goingAway, reason: "the server is going away" });
+    this.#lobby.cut(Number.POSITIVE_INFINITY, GOING_AWAY);
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets.clients) socket.terminate();
       this.#http.closeAllConnections();
@@ -162,37 +201,43 @@ class NodeSignalingServer implements SignalingServer {
     this.#log({ level: "info", event: "stopped" });
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    try {
-      if (request.url?.replace(/\?.*$/s, "") === "/healthz") this.#onHealth(response);
-      else if (this.#options.onRequest?.(request, response)) return;
-      else if (this.#files) this.#files(request, response);
-      else sendText(response, 404, "no page here: members connect by WebSocket to /CLUSTER");
-    } catch (error) {
-      this.#log({ level: "warn", event: "request failed", reason: String(error) });
-      if (response.headersSent) response.destroy();
-      else sendText(response, 500, "the server failed to answer this request");
-    }
-  }
-
-  #onHealth(response: ServerResponse): void {
-    const { rooms, members, uptimeMs } = this.stats();
-    const status = this.#closing ? "stopping" : "ok";
-    sendJson(response, this.#closing ? 503 : 200, { status, rooms, members, uptimeMs });
-  }
-
-  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Until ws takes the socket over nobody listens to it, and an unheard error would end the process.
-    socket.on("error", () => socket.destroy());
-    if (this.#closing) return refuseUpgrade(socket, 503, "the server is stopping: come back later");
-    if (this.#sockets.clients.size >= this.#limits.socketsMax) {
-      return refuseUpgrade(socket, 503, "the server is full: come back later, or use another one");
-    }
-    const cluster = parseClusterPath((request.url ?? "/").replace(/\?.*$/s, ""));
-    if (!cluster.ok) return refuseUpgrade(socket, 400, cluster.refusal.reason);
-    this.#sockets.handleUpgrade(request, socket, head, (member) => {
-      this.#lobby.admit(member, cluster.value);
+  /** Sends members away one after another. Meanwhile the others are served, and nobody new is let in. */
+  async #drain(drainMs: number): Promise<void> {
+    const count = this.#lobby.sessions;
+    const neededMs = (count * 1_000) / DRAIN_PER_SECOND_MIN;
+    const steps = Math.floor(Math.min(drainMs, neededMs) / DRAIN_EVERY_MS);
+    if (steps < 1) return;
+    this.#log({ level: "info", event: "draining", sockets: count });
+    await new Promise<void>((drained) => {
+      const draining = setInterval(() => {
+        this.#lobby.cut(Math.ceil(count / steps), GOING_AWAY);
+        if (this.#lobby.sessions > 0) return;
+        clearInterval(draining);
+        drained();
+      }, DRAIN_EVERY_MS);
     });
+  }
+
+  #state(): "ok" | "draining" {
+    return this.#closing ? "draining" : "ok";
+  }
+
+  #health(): object {
+    const { rooms, members, uptimeMs } = this.stats();
+    return { rooms, members, uptimeMs };
+  }
+
+  #gauges(): Gauges {
+    const { rooms, members, sockets, uptimeMs } = this.stats();
+    return {
+      rooms,
+      members,
+      sockets,
+      addresses: this.#budgets.size,
+      draining: this.#closing ? 1 : 0,
+      uptime_seconds: uptimeMs / 1_000,
+      resident_memory_bytes: process.memoryUsage.rss(),
+    };
   }
 
   #frameLimits(): object {
@@ -210,51 +255,5 @@ class NodeSignalingServer implements SignalingServer {
 
   #log(entry: LogEntry): void {
     this.#options.logger?.(entry);
-  }
-}
-
-const ANY_HOST = "::";
-
-/** Connections besides the members': pages, health checks, upgrades on their way in. */
-const PLAIN_CONNECTIONS_MAX = 1_000;
-
-/** How a machine without IPv6 answers to `::`. */
-const NO_IPV6 = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
-
-function bind(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: Error) => reject(error);
-    server.once("error", onError);
-    server.listen({ port, host }, () => {
-      server.off("error", onError);
-      resolve();
-    });
-  });
-}
-
-function codeOf(error: unknown): string {
-  return String((error as NodeJS.ErrnoException).code);
-}
-
-function explain(cause: unknown, port: number, host: string): HearsayError {
-  switch (codeOf(cause)) {
-    case "EADDRINUSE":
-      return new HearsayError(
-        "server:port-in-use",
-        `port ${port} is in use: stop what listens there, or choose another port (0 takes a free one)`,
-        { cause },
-      );
-    case "EACCES":
-      return new HearsayError(
-        "server:port-forbidden",
-        `port ${port} needs more rights than this process has: choose a port from 1024 up`,
-        { cause },
-      );
-    default:
-      return new HearsayError(
-        "server:listen",
-        `cannot listen on ${host} port ${port}: ${(cause as Error).message}. Check the host and the port`,
-        { cause },
-      );
   }
 }

@@ -10,6 +10,7 @@ import {
   SIGNALING_FRAME_BYTES_MAX,
   spend,
 } from "../src/signaling/protocol.ts";
+import type { Budget } from "./budgets.ts";
 import type { SignalingLimits } from "./options.ts";
 
 /** ws ends a connection by itself for broken frames. It says so in our codes, and says why. */
@@ -35,8 +36,11 @@ export interface SessionHandlers {
 export class Session {
   readonly number: number;
   readonly cluster: string;
-  /** It has said hello. */
-  joined = false;
+  /** Who it is, once it has said hello. */
+  member: string | undefined;
+  /** When it was told of ICE servers. */
+  iceAt = 0;
+  readonly budget: Budget;
   readonly #socket: WebSocket;
   readonly #limits: SignalingLimits;
   readonly #handlers: SessionHandlers;
@@ -52,6 +56,7 @@ export class Session {
     number: number,
     cluster: string,
     socket: WebSocket,
+    budget: Budget,
     limits: SignalingLimits,
     now: () => number,
     handlers: (session: Session) => SessionHandlers,
@@ -59,6 +64,8 @@ export class Session {
     this.number = number;
     this.cluster = cluster;
     this.#socket = socket;
+    this.budget = budget;
+    budget.sockets++;
     this.#limits = limits;
     this.#now = now;
     this.#openedAt = this.#heardAt = this.#pingedAt = now();
@@ -69,7 +76,10 @@ export class Session {
     // WebSocket's own pings cost as much as messages.
     socket.on("ping", () => this.#charge(0));
     socket.on("pong", () => this.#charge(0));
-    socket.on("close", () => this.#end(undefined));
+    socket.on("close", () => {
+      budget.sockets--;
+      this.#end(undefined);
+    });
   }
 
   send(data: string | Uint8Array): void {
@@ -90,7 +100,7 @@ export class Session {
   /** To be called about once a second: pings, and finds who is late. */
   tick(ping: string): void {
     const now = this.#now();
-    if (!this.joined) {
+    if (this.member === undefined) {
       if (now - this.#openedAt >= this.#limits.helloMs) {
         this.cut({ code: CloseCode.timeout, reason: "no hello in time" });
       }
@@ -115,7 +125,7 @@ export class Session {
   #charge(bytes: number): boolean {
     if (this.#ended) return false;
     const now = this.#now();
-    const { messageRate, byteRate } = this.#limits;
+    const { messageRate, byteRate, addressMessageRate } = this.#limits;
     const messagesFullAt = spend(this.#messagesFullAt, now, messageRate);
     const bytesFullAt = spend(this.#bytesFullAt, now, byteRate, bytes);
     if (messagesFullAt === undefined || bytesFullAt === undefined) {
@@ -123,6 +133,10 @@ export class Session {
       const { perSecond, burst } = messagesFullAt === undefined ? messageRate : byteRate;
       const reason = `more than ${perSecond} ${unit} per second after a burst of ${burst}`;
       this.cut({ code: CloseCode.flood, reason });
+      return false;
+    }
+    if (!this.budget.messages.take(now, addressMessageRate)) {
+      this.cut({ code: CloseCode.flood, reason: "too many messages from this address" });
       return false;
     }
     this.#messagesFullAt = messagesFullAt;

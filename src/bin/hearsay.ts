@@ -4,6 +4,7 @@
 import { createRequire } from "node:module";
 import process from "node:process";
 import { serve } from "../../signaling-server/main.ts";
+import { token } from "../../signaling-server/token-command.ts";
 import { peer } from "./peer.ts";
 import { sim } from "./sim.ts";
 
@@ -12,6 +13,7 @@ const USAGE = `Usage: hearsay COMMAND [options]
 Say it once, every peer hears it: a mesh of browser tabs and Node processes over WebRTC.
 
   hearsay serve                          run the signaling server, through which peers find each other
+  hearsay token CLUSTER --key KEY        make a token for a server that asks for them
   hearsay peer ws://HOST:PORT/CLUSTER    join a cluster and show what happens in it
   hearsay sim --scenario NAME            run the mesh in virtual time, with faults
   hearsay COMMAND --help                 what a command takes
@@ -22,6 +24,8 @@ async function run([command, ...rest]: string[]): Promise<number> {
   switch (command) {
     case "serve":
       return await serve(rest);
+    case "token":
+      return token(rest);
     case "peer":
       return await peer(rest);
     case "sim":

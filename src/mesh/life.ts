@@ -3,7 +3,7 @@
 import type { MemberId, MeshEvent } from "../core/machine.ts";
 import { HearsayError } from "../errors.ts";
 import { Driver } from "../runtime/driver.ts";
-import type { Host } from "../runtime/host.ts";
+import type { Host, IceServer } from "../runtime/host.ts";
 import type { Invitations } from "../runtime/invitations.ts";
 import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
@@ -70,6 +70,8 @@ export class Life {
   readonly #self: Self;
   readonly #out: LifeOut;
   readonly #seedUrls: Set<string>;
+  /** What each signaling server has named last. */
+  readonly #namedIce = new Map<string, readonly IceServer[]>();
   #generation: number;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
@@ -234,7 +236,12 @@ export class Life {
 
   #makeTransport(): Transport | Promise<Transport> {
     const { transport } = this.#options;
-    if (transport === undefined) return this.#host.defaultTransport(this.#options);
+    if (transport === undefined) {
+      return this.#host.defaultTransport({
+        ...this.#options,
+        iceServers: () => this.#iceServers(),
+      });
+    }
     if (typeof transport === "function") return transport();
     if (this.#hasRun) {
       const message =
@@ -244,8 +251,14 @@ export class Life {
     return transport;
   }
 
+  /** Those of the user, and those that signaling servers name. */
+  #iceServers(): readonly IceServer[] {
+    return [...(this.#options.iceServers ?? []), ...[...this.#namedIce.values()].flat()];
+  }
+
   #makeDriver(transport: Transport, makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash } = this.#self;
+    const { token } = this.#options;
     const config = coreConfig(this.#options, {
       id: keys.id,
       generation: this.#generation,
@@ -262,7 +275,9 @@ export class Life {
       backoff: this.#options.backoff,
       onEvent: (event) => this.#out.event(event),
       onError: (error) => this.#out.error(error),
+      token: typeof token === "string" ? () => token : token,
       onSeed: (seed) => this.#out.seed(seed),
+      onIce: (url, servers) => this.#namedIce.set(url, servers),
       onKeep: (key, entry) => this.#self.kept?.keepEntry?.(key, entry),
     });
   }

@@ -32,7 +32,11 @@ export interface JoinOptions extends ParameterOptions {
    * gets one of its own.
    */
   readonly store?: false | OpenStore;
-  /** STUN and TURN servers. Default none: then members must reach each other directly. */
+  /**
+   * The access token that the signaling servers ask for, or what gives one before each attempt: tokens end. Default none.
+   */
+  readonly token?: string | (() => string | Promise<string>);
+  /** STUN and TURN servers, besides those that the signaling servers name. Default none. */
   readonly iceServers?: readonly IceServer[];
   /** `relay`: only through TURN servers, so that nobody learns this member's address. Default `all`. */
   readonly iceTransportPolicy?: "all" | "relay";
@@ -129,6 +133,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "cluster",
   "seeds",
   "tabs",
+  "token",
   "name",
   "role",
   "meta",
@@ -177,6 +182,10 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
     );
   }
   checkBoolean("tabs", options.tabs);
+  const { token = "" } = options;
+  if (typeof token !== "string" && typeof token !== "function") {
+    throw wrong("token", "token must be a text, or a function that gives one");
+  }
   checkBoolean("leaveOnSignals", options.leaveOnSignals);
   if (!(joinTimeoutMs >= 0)) throw wrong("joinTimeoutMs", "joinTimeoutMs must be 0 or more");
   for (const [name, ms] of Object.entries(backoff)) {

@@ -7,7 +7,8 @@ import type { Lifecycle } from "./lifecycle.ts";
 import type { ChannelConstructor } from "./tabs.ts";
 
 export interface TransportOptions {
-  readonly iceServers?: readonly IceServer[];
+  /** Asked before each link. */
+  readonly iceServers?: () => readonly IceServer[];
   readonly iceTransportPolicy?: "all" | "relay";
 }
 

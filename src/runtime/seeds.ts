@@ -6,6 +6,7 @@
 import type { Input, MemberId, SeedId } from "../core/machine.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { SignalingClient, signalingClient } from "../signaling/client.ts";
+import type { IceServer } from "../signaling/protocol.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import type { ChannelConstructor } from "./tabs.ts";
 
@@ -22,11 +23,15 @@ export interface SeedsOptions {
   readonly id: MemberId;
   readonly WebSocket: WebSocketConstructor;
   readonly backoff?: Partial<Backoff> | undefined;
+  /** Gives the access token of the servers. */
+  readonly token?: (() => string | Promise<string>) | undefined;
   readonly input: (input: Input) => void;
   /** The host has said that it stands still. */
   readonly isSuspended: () => boolean;
   /** A seed's state changed. */
   readonly onSeed: (seed: Seed) => void;
+  /** A server names STUN and TURN servers, in place of those it named before. */
+  readonly onIce?: ((url: string, servers: readonly IceServer[]) => void) | undefined;
 }
 
 /** A signaling server and what became of the connection with it. */
@@ -72,9 +77,10 @@ class SeedConnection implements Seed, Introducer {
   /** @throws HearsayError for a URL that can never work */
   connect(make: MakeClient): void {
     if (this.#state === "closed") return;
-    const { id, WebSocket, backoff } = this.#options;
+    const { id, WebSocket, backoff, token } = this.#options;
     this.#client = make({
       url: this.url,
+      token,
       id,
       WebSocket,
       ...(backoff !== undefined && { backoff }),
@@ -121,7 +127,7 @@ class SeedConnection implements Seed, Introducer {
 
   #handlers(): Parameters<MakeClient>[0]["handlers"] {
     const seed = this.#id;
-    const { input } = this.#options;
+    const { input, onIce } = this.#options;
     const introduce = (introduced: readonly string[]): void =>
       input({ type: "seedUp", seed, introduced, knowsAll: true });
     return {
@@ -132,6 +138,7 @@ class SeedConnection implements Seed, Introducer {
       introduce,
       packet: (from, bytes) => input({ type: "seedPacket", seed, from, bytes }),
       gone: (id) => input({ type: "seedGone", seed, id }),
+      ice: (servers) => onIce?.(this.url, servers),
       down: ({ reason }) => {
         input({ type: "seedDown", seed });
         this.#changed(reason);

@@ -29,6 +29,7 @@ export const defaultBackoff: Backoff = {
  * - `replaced`: a newer socket holds our id. Coming back would throw that one out, and the two would go on for ever.
  * - `version`, `malformed`, `tooLarge`: one side would have to be updated first. Servers do get updated under
  *   long-lived members, so they look again, seldom.
+ * - `unauthorized`: another token is needed, which may come. With the longest bound.
  * - `full`, `flood`: the server has too much to do; at once with the longest bound.
  * - everything else (the network, a restart, a time-out) passes.
  *
@@ -47,6 +48,7 @@ export function retryDelay(
     case CloseCode.malformed:
     case CloseCode.tooLarge:
       return backoff.refusedMs * (0.5 + random);
+    case CloseCode.unauthorized:
     case CloseCode.full:
     case CloseCode.flood:
       return backoff.maxMs * (0.5 + random);

@@ -7,7 +7,13 @@ import { isMemberId } from "../core/lib/ids.ts";
 import { HearsayError } from "../errors.ts";
 import { type Backoff, defaultBackoff, retryDelay } from "./backoff.ts";
 import { Connection, type ConnectionHandlers } from "./connection.ts";
-import { parseClusterPath, type Refusal, SIGNALING_PING_MS } from "./protocol.ts";
+import {
+  CloseCode,
+  type IceServer,
+  parseClusterPath,
+  type Refusal,
+  SIGNALING_PING_MS,
+} from "./protocol.ts";
 import { platformTimer, type SetTimer } from "./timer.ts";
 import type { WebSocketConstructor } from "./websocket.ts";
 
@@ -20,6 +26,8 @@ export interface SignalingClientHandlers {
   packet(from: string, packet: Uint8Array): void;
   /** What was sent to this member did not reach it: it is not connected to the server. */
   gone(id: string): void;
+  /** The server names STUN and TURN servers, in place of those it named before. */
+  ice(servers: readonly IceServer[]): void;
   /**
    * The connection ended or an attempt failed. `retryInMs` is when the next attempt starts; without it there is none,
    * because the connection was paused or refused for good (`replaced`).
@@ -30,6 +38,8 @@ export interface SignalingClientHandlers {
 export interface SignalingClientOptions {
   /** `ws(s)://host[:port]/CLUSTER`. */
   readonly url: string;
+  /** Gives the server's access token, asked for before each attempt. */
+  readonly token?: (() => string | Promise<string>) | undefined;
   readonly id: string;
   readonly WebSocket: WebSocketConstructor;
   readonly handlers: SignalingClientHandlers;
@@ -91,6 +101,8 @@ class ReconnectingClient implements SignalingClient {
   #state: SignalingClient["state"] = "connecting";
   #connection: Connection | undefined;
   #failures = 0;
+  /** Counts those that ask for a token. */
+  #attempt = 0;
   #upSince = 0;
   #cancelRetry = (): void => {};
   #island: string | undefined;
@@ -153,8 +165,21 @@ class ReconnectingClient implements SignalingClient {
   #connect(): void {
     this.#cancelRetry();
     this.#state = "connecting";
+    const { token, url } = this.#options;
+    if (token === undefined) return this.#open(url);
+    const attempt = ++this.#attempt;
+    const isOver = (): boolean => attempt !== this.#attempt || this.#state !== "connecting";
+    Promise.resolve()
+      .then(token)
+      .then((text) => isOver() || this.#open(`${url}?token=${encodeURIComponent(text)}`))
+      .catch((error) => {
+        if (isOver()) return;
+        this.#onEnd({ code: CloseCode.unauthorized, reason: `no token: ${error}` });
+      });
+  }
+
+  #open(url: string): void {
     const {
-      url,
       id,
       WebSocket,
       connectMs = 10_000,
@@ -170,7 +195,8 @@ class ReconnectingClient implements SignalingClient {
       );
     } catch (cause) {
       const remedy = "a page that came over https connects by wss:// only";
-      throw new HearsayError("signaling:bad-url", `cannot connect to ${url}: ${remedy}`, { cause });
+      const message = `cannot connect to ${this.#options.url}: ${remedy}`;
+      throw new HearsayError("signaling:bad-url", message, { cause });
     }
   }
 
@@ -186,6 +212,7 @@ class ReconnectingClient implements SignalingClient {
       introduce: (peers) => handlers.introduce(peers),
       packet: (from, packet) => handlers.packet(from, packet),
       gone: (id) => handlers.gone(id),
+      ice: (servers) => handlers.ice(servers),
       end: (refusal) => this.#onEnd(refusal),
     };
   }

@@ -7,6 +7,7 @@ import {
   CloseCode,
   encodeMessage,
   encodeRelay,
+  type IceServer,
   parseRelay,
   parseServerMessage,
   type Rate,
@@ -34,6 +35,8 @@ export interface ConnectionHandlers {
   introduce(peers: readonly string[]): void;
   packet(from: string, packet: Uint8Array): void;
   gone(id: string): void;
+  /** STUN and TURN servers, in place of those named before. */
+  ice(servers: readonly IceServer[]): void;
   /** The end, called exactly once unless {@link Connection.close} was; nothing is called after it. */
   end(refusal: Refusal): void;
 }
@@ -175,12 +178,15 @@ export class Connection {
       case "welcome":
         this.#welcomed = true;
         this.#listen();
+        // Before the first links.
+        if (message.iceServers) this.#handlers.ice(message.iceServers);
         return this.#handlers.welcome(this.#others(message.peers));
       case "introduce":
         return this.#handlers.introduce(this.#others(message.peers));
       case "gone":
         return this.#handlers.gone(message.id);
       case "ping":
+        if (message.iceServers) this.#handlers.ice(message.iceServers);
         // Not counted: the server asked for it.
         if (this.#socket.readyState === OPEN) this.#socket.send(encodeMessage({ type: "pong" }));
     }

@@ -6,15 +6,18 @@
  *
  * ```
  * member → server   { type: "hello", protocol: 1, id, island? }      first frame, exactly once
- * server → member   { type: "welcome", peers: [id…] }                up to 8 introducers, rotated
+ * server → member   { type: "welcome", peers: [id…], iceServers? }   up to 8 introducers, rotated
  * member → server   binary: 16-byte id of the receiver + packet      relayed, or answered by "gone"
  * server → member   binary: 16-byte id of the sender + packet
  * server → member   { type: "gone", id }                             that member is not here
  * member → server   { type: "island", id }                           the lowest live id it knows
  * server → member   { type: "introduce", peers: [id…] }              islands differ: please meet
- * server → member   { type: "ping" }                                 every 30 s
+ * server → member   { type: "ping", iceServers? }                    every 30 s, and with new credentials
  * member → server   { type: "pong" }                                 at once, from the message handler
  * ```
+ *
+ * `iceServers` are STUN and TURN servers, those of the last message count. A server that asks for tokens finds one in
+ * the URL's query, `?token=…`.
  *
  * The ping is a message and not WebSocket's own, because a page never sees those: this one exchange tells the
  * server that the page runs, and the page that the server lives.
@@ -41,6 +44,11 @@ export const SIGNALING_TEXT_LENGTH_MAX = 4_096;
 /** Peers named by one `welcome` or `introduce`. */
 export const SIGNALING_PEERS_MAX = 8;
 
+/** ICE servers named at once, URLs of each, and characters of each part: all of them fit a control message. */
+export const ICE_SERVERS_MAX = 4;
+const ICE_URLS_MAX = 4;
+const ICE_TEXT_LENGTH_MAX = 200;
+
 /** A cluster's name, decoded, in UTF-16 units. */
 export const CLUSTER_NAME_LENGTH_MAX = 128;
 
@@ -63,6 +71,8 @@ export const CloseCode = {
   goingAway: 1001,
   /** Not one of the messages above, or out of order. */
   malformed: 4400,
+  /** No token, or not one for this cluster and this moment. */
+  unauthorized: 4401,
   /** Another protocol version. */
   version: 4406,
   /** No hello in time, no answer to a ping, or too slow to read what it is sent. */
@@ -82,11 +92,22 @@ export type ClientMessage =
   | { readonly type: "island"; readonly id: string }
   | { readonly type: "pong" };
 
+/** A STUN or TURN server, as `RTCPeerConnection` takes it. */
+export interface IceServer {
+  readonly urls: string | string[];
+  readonly username?: string;
+  readonly credential?: string;
+}
+
+interface WithIce {
+  readonly iceServers?: readonly IceServer[];
+}
+
 export type ServerMessage =
-  | { readonly type: "welcome"; readonly peers: readonly string[] }
+  | ({ readonly type: "welcome"; readonly peers: readonly string[] } & WithIce)
   | { readonly type: "introduce"; readonly peers: readonly string[] }
   | { readonly type: "gone"; readonly id: string }
-  | { readonly type: "ping" };
+  | ({ readonly type: "ping" } & WithIce);
 
 /** A packet and the member at its other end: the receiver on the way up, the sender on the way down. */
 export interface Relay {
@@ -147,17 +168,18 @@ export function parseClientMessage(text: string): Parsed<ClientMessage> {
 export function parseServerMessage(text: string): Parsed<ServerMessage> {
   const parsed = parseObject(text);
   if (!parsed.ok) return parsed;
-  const { type, peers, id } = parsed.value;
+  const { type, peers, id, iceServers } = parsed.value;
   switch (type) {
     case "welcome":
     case "introduce":
-      return isPeerList(peers)
-        ? value({ type, peers })
-        : malformed(`${type} needs up to ${SIGNALING_PEERS_MAX} different member ids`);
+      if (!isPeerList(peers)) {
+        return malformed(`${type} needs up to ${SIGNALING_PEERS_MAX} different member ids`);
+      }
+      return type === "welcome" ? withIce({ type, peers }, iceServers) : value({ type, peers });
     case "gone":
       return isMemberId(id) ? value({ type, id }) : malformed("gone needs a member id");
     case "ping":
-      return value({ type });
+      return withIce({ type }, iceServers);
     default:
       return malformed("unknown message type");
   }
@@ -209,7 +231,8 @@ export function spend(fullAt: number, nowMs: number, rate: Rate, cost = 1): numb
   return next - nowMs > (rate.burst * 1_000) / rate.perSecond ? undefined : next;
 }
 
-type Fields = { readonly [name in "type" | "protocol" | "id" | "island" | "peers"]?: unknown };
+type FieldName = "type" | "protocol" | "id" | "island" | "peers" | "iceServers";
+type Fields = { readonly [name in FieldName]?: unknown };
 
 function parseObject(text: string): Parsed<Fields> {
   if (text.length > SIGNALING_TEXT_LENGTH_MAX) {
@@ -232,6 +255,35 @@ function isPeerList(list: unknown): list is string[] {
     list.every(isMemberId) &&
     new Set(list).size === list.length
   );
+}
+
+function withIce<T extends object>(message: T, list: unknown): Parsed<T & WithIce> {
+  if (list === undefined) return value(message);
+  const servers = Array.isArray(list) && list.length <= ICE_SERVERS_MAX ? list.map(iceServer) : [];
+  return servers.includes(undefined) || !Array.isArray(list) || servers.length < list.length
+    ? malformed(`iceServers are up to ${ICE_SERVERS_MAX} STUN or TURN servers`)
+    : value({ ...message, iceServers: servers as IceServer[] });
+}
+
+/** One wrong URL would keep every connection from being made, so each is looked at. */
+const ICE_URL =
+  /^(?:stuns?|(turns?)):(?:[\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?(\?transport=(?:udp|tcp))?$/i;
+
+function iceServer(given: unknown): IceServer | undefined {
+  const { urls, username, credential } = Object(given) as { readonly [name: string]: unknown };
+  const list: unknown = typeof urls === "string" ? [urls] : urls;
+  if (!Array.isArray(list) || list.length < 1 || list.length > ICE_URLS_MAX) return undefined;
+  const texts = [...list, username ?? "", credential ?? ""];
+  if (!texts.every((it) => typeof it === "string" && it.length <= ICE_TEXT_LENGTH_MAX)) {
+    return undefined;
+  }
+  for (const url of list) {
+    const [found, turn, port = "1", transport] = ICE_URL.exec(url) ?? [];
+    if (found === undefined || Number(port) < 1 || Number(port) > 65_535) return undefined;
+    if (turn === undefined ? transport !== undefined : !(username && credential)) return undefined;
+  }
+  if (username === undefined && credential === undefined) return { urls: list };
+  return { urls: list, username: String(username ?? ""), credential: String(credential ?? "") };
 }
 
 function checkPacketSize(bytes: number): Parsed<number> {

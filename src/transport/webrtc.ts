@@ -8,8 +8,11 @@ export type { IceServer, WebRtcImplementation };
 export interface WebRtcOptions {
   /** The implementation of WebRTC. Default: the browser's; Node has none of its own. */
   readonly wrtc?: WebRtcImplementation;
-  /** STUN and TURN servers. Default none: then only ends that reach each other directly connect. */
-  readonly iceServers?: readonly IceServer[];
+  /**
+   * STUN and TURN servers, or what gives them before each link. Default none: then only ends that reach each other
+   * directly connect.
+   */
+  readonly iceServers?: readonly IceServer[] | (() => readonly IceServer[]);
   /** `relay`: only through TURN servers, so that no end learns the other's address. Default `all`. */
   readonly iceTransportPolicy?: "all" | "relay";
   /** Links begun within any minute. Default 60: Chromium grants a page 500 in its life, unless collected. */
@@ -78,7 +81,10 @@ class WebRtcTransport implements Transport {
     const { iceServers = [], iceTransportPolicy = "all" } = this.#options;
     return {
       wrtc,
-      configuration: { iceServers, iceTransportPolicy },
+      configuration: {
+        iceServers: typeof iceServers === "function" ? iceServers() : iceServers,
+        iceTransportPolicy,
+      },
       simplePeer: loadSimplePeer,
       poll: (look) => this.#poller.add(look),
       released: (link) => this.#links.delete(link),

@@ -5,7 +5,12 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocketServer } from "ws";
 import { type SignalingClientOptions, signalingClient } from "../../src/signaling/client.ts";
-import { CloseCode, encodeMessage, type Refusal } from "../../src/signaling/protocol.ts";
+import {
+  CloseCode,
+  encodeMessage,
+  type IceServer,
+  type Refusal,
+} from "../../src/signaling/protocol.ts";
 import { nodeWebSocket } from "../../src/signaling/websocket.node.ts";
 import { Inbox, join, newId, startServer, urlOf, within } from "./signaling-support.ts";
 
@@ -17,6 +22,7 @@ function start(url: string, options: Partial<SignalingClientOptions> = {}) {
   const ups = new Inbox<readonly string[]>("up");
   const downs = new Inbox<Refusal & { retryInMs: number | undefined }>("down");
   const packets = new Inbox<{ from: string; packet: string }>("a packet");
+  const ices = new Inbox<readonly IceServer[]>("ICE servers");
   const gones = new Inbox<string>("gone");
   const introductions = new Inbox<readonly string[]>("introduce");
   const client = signalingClient({
@@ -28,13 +34,14 @@ function start(url: string, options: Partial<SignalingClientOptions> = {}) {
       up: (peers) => ups.put(peers),
       down: (refusal, retryInMs) => downs.put({ ...refusal, retryInMs }),
       packet: (from, packet) => packets.put({ from, packet: Buffer.from(packet).toString() }),
+      ice: (servers) => ices.put(servers),
       gone: (id) => gones.put(id),
       introduce: (peers) => introductions.put(peers),
     },
     ...options,
   });
   onTestFinished(() => client.close());
-  return { id, client, ups, downs, packets, gones, introductions };
+  return { id, client, ups, downs, packets, ices, gones, introductions };
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -2,139 +2,13 @@ import fc from "fast-check";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { HearsayError } from "../../../src/errors.ts";
 import { retryDelay } from "../../../src/signaling/backoff.ts";
-import { type SignalingClientOptions, signalingClient } from "../../../src/signaling/client.ts";
 import {
   CloseCode,
   encodeMessage,
-  encodeRelay,
   SIGNALING_PACKET_BYTES_MAX,
 } from "../../../src/signaling/protocol.ts";
-import type { WebSocketConstructor, WebSocketLike } from "../../../src/signaling/websocket.ts";
-
-const ME = "0".repeat(32);
-const A = "a".repeat(32);
-const B = "b".repeat(32);
-
-type Listener = (event: { data: unknown; code: number; reason: string }) => void;
-
-/** A server's end that a test plays by hand. */
-class FakeSocket implements WebSocketLike {
-  binaryType = "blob";
-  readyState = 0;
-  bufferedAmount = 0;
-  readonly url: string;
-  readonly sent: (string | Uint8Array)[] = [];
-  closedWith: number | undefined;
-  readonly #listeners: [string, Listener][] = [];
-
-  constructor(url: string) {
-    this.url = url;
-  }
-
-  addEventListener(type: string, listener: Listener): void {
-    this.#listeners.push([type, listener]);
-  }
-
-  send(data: string | Uint8Array): void {
-    if (this.readyState !== 1) throw new Error("not open");
-    this.sent.push(data);
-  }
-
-  close(code?: number): void {
-    this.readyState = 2;
-    this.closedWith = code;
-  }
-
-  open(): void {
-    this.readyState = 1;
-    this.#happens("open");
-  }
-
-  says(data: unknown): void {
-    this.#happens("message", data);
-  }
-
-  ends(code: number, reason = ""): void {
-    this.readyState = 3;
-    this.#happens("error");
-    this.#happens("close", undefined, code, reason);
-  }
-
-  #happens(type: string, data?: unknown, code = 0, reason = ""): void {
-    for (const [heard, listener] of this.#listeners) {
-      if (heard === type) listener({ data, code, reason });
-    }
-  }
-
-  get texts(): string[] {
-    return this.sent.filter((data) => typeof data === "string");
-  }
-}
-
-/** A client in a world where time passes only when told to. */
-function world(options: Partial<SignalingClientOptions> = {}) {
-  const sockets: FakeSocket[] = [];
-  const timers: { task: () => void; at: number }[] = [];
-  const log: unknown[] = [];
-  const note =
-    (name: string) =>
-    (...values: unknown[]) =>
-      log.push([name, ...values]);
-  let now = 0;
-  const advance = (ms: number) => {
-    const end = now + ms;
-    for (;;) {
-      timers.sort((one, other) => one.at - other.at);
-      const next = timers[0];
-      if (!next || next.at > end) break;
-      timers.shift();
-      now = next.at;
-      next.task();
-    }
-    now = end;
-  };
-  const client = signalingClient({
-    url: "wss://example.net/demo",
-    id: ME,
-    WebSocket: class extends FakeSocket {
-      constructor(url: string) {
-        super(url);
-        sockets.push(this);
-      }
-    },
-    handlers: {
-      up: note("up"),
-      introduce: note("introduce"),
-      packet: note("packet"),
-      gone: note("gone"),
-      down: note("down"),
-    },
-    random: () => 0.5,
-    now: () => now,
-    setTimer: (task, ms) => {
-      const timer = { task, at: now + ms };
-      timers.push(timer);
-      return () => {
-        const index = timers.indexOf(timer);
-        if (index >= 0) timers.splice(index, 1);
-      };
-    },
-    ...options,
-  });
-  const last = () => sockets.at(-1) as FakeSocket;
-  const up = () => {
-    last().open();
-    last().says(encodeMessage({ type: "welcome", peers: [] }));
-    log.length = 0;
-  };
-  return { client, sockets, timers, log, advance, last, up };
-}
-
-const frame = (from: string, packet: Uint8Array): ArrayBuffer => {
-  const frame = encodeRelay(from, packet);
-  if (!frame.ok) throw new Error(frame.refusal.reason);
-  return frame.value.buffer;
-};
+import type { WebSocketConstructor } from "../../../src/signaling/websocket.ts";
+import { A, B, type FakeSocket, frame, ME, world } from "./client-world.ts";
 
 describe("connecting", () => {
   test("hello, welcome, up", () => {
@@ -157,6 +31,48 @@ describe("connecting", () => {
     "ws://example.net/a#b",
   ])("%s can never work and is refused at once", (url) => {
     expect(() => world({ url })).toThrow(HearsayError);
+  });
+
+  test("ICE servers are told before the first peers, and again when they change", () => {
+    const { log, last } = world();
+    const [one, other] = [[{ urls: ["stun:one"] }], [{ urls: ["stun:other"] }]];
+    last().open();
+    last().says(encodeMessage({ type: "welcome", peers: [A], iceServers: one }));
+    last().says(encodeMessage({ type: "ping" }));
+    last().says(encodeMessage({ type: "ping", iceServers: other }));
+    expect(log).toEqual([
+      ["ice", one],
+      ["up", [A]],
+      ["ice", other],
+    ]);
+  });
+
+  test("a token is asked for before each attempt, and none is an attempt that failed", async () => {
+    const asked: (() => string)[] = [
+      () => "a b",
+      () => {
+        throw new Error("no more");
+      },
+      () => "c",
+    ];
+    const { client, sockets, log, advance } = world({ token: () => (asked.shift() ?? fail)() });
+    const fail = (): never => {
+      throw new Error("asked too often");
+    };
+    const turn = () => new Promise((done) => setImmediate(done));
+    expect([client.state, sockets.length]).toEqual(["connecting", 0]);
+    await turn();
+    expect(sockets.map(({ url }) => url)).toEqual(["wss://example.net/demo?token=a%20b"]);
+    sockets[0]?.ends(CloseCode.unauthorized, "the token has expired");
+    advance(30_000);
+    await turn();
+    const reason = "no token: Error: no more";
+    expect(log.at(-1)).toEqual(["down", { code: CloseCode.unauthorized, reason }, 30_000]);
+    advance(30_000);
+    // Whoever pauses meanwhile does not want the token any more.
+    client.pause();
+    await turn();
+    expect([client.state, sockets.length]).toEqual(["paused", 1]);
   });
 
   test("an id that is none is refused at once", () => {

@@ -5,6 +5,7 @@ import {
   CloseCode,
   encodeMessage,
   encodeRelay,
+  ICE_SERVERS_MAX,
   type Parsed,
   parseClientMessage,
   parseClusterPath,
@@ -24,6 +25,18 @@ const id = fc
   .uint8Array({ minLength: 16, maxLength: 16 })
   .map((bytes) => Buffer.from(bytes).toString("hex"));
 const peers = fc.uniqueArray(id, { maxLength: SIGNALING_PEERS_MAX });
+
+const iceServer = fc.oneof(
+  fc.record({
+    urls: fc.constantFrom<string[][]>(["stun:s.example"], ["stuns:[2001:db8::1]:5349", "stun:s"]),
+  }),
+  fc.record({
+    urls: fc.constantFrom<string[][]>(["turn:192.0.2.1:3478?transport=tcp"], ["turns:t.example"]),
+    username: fc.string({ minLength: 1, maxLength: 50 }),
+    credential: fc.string({ minLength: 1, maxLength: 50 }),
+  }),
+);
+const iceServers = fc.array(iceServer, { maxLength: ICE_SERVERS_MAX });
 
 /** The code of a refusal, which also has to be one that WebSocket can carry. */
 function codeOf(parsed: Parsed<unknown>): number | undefined {
@@ -50,8 +63,10 @@ describe("messages", () => {
   test("what the server says arrives as it was said", () => {
     const message = fc.oneof(
       fc.record({ type: fc.constantFrom("welcome" as const, "introduce" as const), peers }),
+      fc.record({ type: fc.constant("welcome" as const), peers, iceServers }),
       fc.record({ type: fc.constant("gone" as const), id }),
       fc.constant({ type: "ping" as const }),
+      fc.record({ type: fc.constant("ping" as const), iceServers }),
     );
     fc.assert(
       fc.property(message, (message) => {
@@ -113,6 +128,33 @@ describe("messages", () => {
     }),
   ])("the server must not say %s", (text) => {
     expect(codeOf(parseServerMessage(text))).toBe(CloseCode.malformed);
+  });
+
+  test.each([
+    "stun:s",
+    {},
+    [1],
+    [null],
+    [{}],
+    [{ urls: [] }],
+    [{ urls: "stun:" }],
+    [{ urls: "http://a" }],
+    [{ urls: "stun:a b" }],
+    [{ urls: "stun:a:0" }],
+    [{ urls: "stun:a:65536" }],
+    [{ urls: "stun:a?transport=udp" }],
+    [{ urls: "turn:a" }],
+    [{ urls: "turn:a", username: "u" }],
+    [{ urls: "turn:a?transport=tls", username: "u", credential: "c" }],
+    [{ urls: "turn:a", username: 1, credential: "c" }],
+    [{ urls: "turn:a", username: "u".repeat(201), credential: "c" }],
+    [{ urls: new Array(5).fill("stun:a") }],
+    new Array(5).fill({ urls: "stun:a" }),
+  ])("ICE servers that WebRTC would throw at are refused: %j", (iceServers) => {
+    for (const type of ["welcome", "ping"]) {
+      const text = JSON.stringify({ type, peers: [], iceServers });
+      expect(codeOf(parseServerMessage(text))).toBe(CloseCode.malformed);
+    }
   });
 
   test("a control message is short, and not read if it is not", () => {
