@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "66 kB",
+    limit: "66.3 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "95.5 kB",
+    limit: "96 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];
