@@ -33,6 +33,7 @@ export type { OpenStore, Store, StoreChange, StoreEntry, StoreErrorCode } from "
 export { MemoryNetwork, memoryTransport } from "./transport/memory.ts";
 export type {
   CloseReason,
+  Dialling,
   Lane,
   Link,
   LinkHandlers,

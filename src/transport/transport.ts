@@ -46,12 +46,17 @@ const BYTES_MAX: Readonly<Record<Lane, number>> = {
  * @param sealBytes what a frame may have beyond: {@link SEAL_BYTES} where the transport does not encrypt
  * @throws RangeError for a frame over the size of its lane
  */
-export function checkSize(lane: Lane, { length }: Uint8Array, sealBytes = 0): void {
+export function checkSize(lane: Lane, frame: Uint8Array, sealBytes = 0): void {
+  if (fits(lane, frame, sealBytes)) return;
   const bytesMax = BYTES_MAX[lane] + sealBytes;
-  if (length <= bytesMax) return;
   throw new RangeError(
-    `a frame of the ${lane} lane has at most ${bytesMax} bytes, this one has ${length}: cut it up`,
+    `a frame of the ${lane} lane has at most ${bytesMax} bytes, this one has ${frame.length}: cut it up`,
   );
+}
+
+/** Whether a frame is not over the size of its lane. */
+export function fits(lane: Lane, { length }: Uint8Array, sealBytes = 0): boolean {
+  return length <= BYTES_MAX[lane] + sealBytes;
 }
 
 /** Why a link ended, or never opened. `code` is stable; `message` is for people. */
@@ -69,7 +74,9 @@ export interface CloseReason {
     /** The handshake of the session failed: the message says what to look at. */
     | "refused"
     /** This runtime cannot open links of this kind (no WebRTC here, dials exhausted). */
-    | "unsupported";
+    | "unsupported"
+    /** The address that was dialled is our own. */
+    | "self";
   readonly message: string;
 }
 
@@ -145,6 +152,25 @@ export interface Transport {
    */
   readonly encrypted: boolean;
   connect(options: ConnectOptions, handlers: LinkHandlers): Link;
+  /** Where ends have addresses: links that nobody introduces. */
+  readonly dialling?: Dialling | undefined;
   /** Closes every link and frees everything, so that a process can exit. Idempotent. */
   close(): void;
+}
+
+/** What a transport can do whose ends have addresses. Its links are like any others, and nobody signals for them. */
+export interface Dialling {
+  /** Schemes of the URLs that it resolves: `udp`, `dns`. */
+  readonly schemes: readonly string[];
+  /** Where others reach this end, `udp://10.0.0.7:7946`, the best first. Empty until it listens. */
+  readonly addresses: readonly string[];
+  /**
+   * Takes links that others dial from now on: `accept` gives what handles one, which opens then.
+   * Rejects where it cannot listen: the port is in use.
+   */
+  listen(accept: (link: Link) => LinkHandlers): Promise<void>;
+  /** The addresses that a URL stands for at this moment: a list for each end that may be there. */
+  resolve(url: string): Promise<readonly (readonly string[])[]>;
+  /** Begins a link with the one end that has these addresses. `self`: it is this end. */
+  dial(addresses: readonly string[], handlers: LinkHandlers): Link;
 }
