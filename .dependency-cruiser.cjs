@@ -41,10 +41,10 @@ module.exports = {
       to: { pathNot: "^src/(core|sim)/" },
     },
     onlyProject(
-      "session-knows-the-core-only",
+      "session-knows-core-and-contracts",
       "Keys and handshakes work over any transport.",
       "^src/session/",
-      ["^src/(session|core)/", errors],
+      ["^src/(session|core)/", contracts, errors],
     ),
     onlyProject(
       "adapters-know-no-runtime",

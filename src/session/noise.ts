@@ -294,7 +294,7 @@ class SymmetricState {
   }
 }
 
-function hkdf(
+export function hkdf(
   { hmacSha256 }: Primitives,
   salt: Uint8Array,
   material: Uint8Array,

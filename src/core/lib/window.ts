@@ -8,10 +8,12 @@ export const REACH = 1_024;
 export class SeenWindow {
   #watermark: number;
   readonly #above = new Set<number>();
+  readonly #reach: number;
 
   /** @param watermark everything up to it counts as seen */
-  constructor(watermark = 0) {
+  constructor(watermark = 0, reach = REACH) {
     this.#watermark = watermark;
+    this.#reach = reach;
   }
 
   get watermark(): number {
@@ -25,7 +27,7 @@ export class SeenWindow {
   /** Marks `sequence`; false when it was seen before. One beyond the reach moves the window up. */
   add(sequence: number): boolean {
     if (this.has(sequence)) return false;
-    if (sequence > this.#watermark + REACH) this.#raise(sequence - REACH);
+    if (sequence > this.#watermark + this.#reach) this.#raise(sequence - this.#reach);
     this.#above.add(sequence);
     this.#raise(this.#watermark);
     return true;
@@ -33,7 +35,13 @@ export class SeenWindow {
 
   #raise(least: number): void {
     if (least > this.#watermark) {
-      for (const sequence of this.#above) if (sequence <= least) this.#above.delete(sequence);
+      // Most often it moves by one, whatever is above.
+      if (least - this.#watermark < this.#above.size) {
+        for (let passed = this.#watermark + 1; passed <= least; passed++)
+          this.#above.delete(passed);
+      } else {
+        for (const sequence of this.#above) if (sequence <= least) this.#above.delete(sequence);
+      }
       this.#watermark = least;
     }
     while (this.#above.delete(this.#watermark + 1)) this.#watermark++;

@@ -1,0 +1,11 @@
+/** What members of one cluster bring to their handshakes. */
+
+import { hashOfCluster, keyPair } from "../../src/session/identity.ts";
+import { primitives } from "../../src/session/primitives.node.ts";
+import { makeSession, type Session, type SessionOptions } from "../../src/session/session.ts";
+
+export async function sessionOf(options: Partial<SessionOptions> = {}): Promise<Session> {
+  const { cluster = "c" } = options;
+  const [keys, clusterHash] = await Promise.all([keyPair(), hashOfCluster(cluster)]);
+  return await makeSession({ keys, cluster, clusterHash, primitives, ...options });
+}
