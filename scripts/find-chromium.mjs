@@ -1,53 +1,20 @@
 // Where is a Chromium that the tests can drive? Finds one, or installs one as the machine allows.
 // As a command it prints the path: node scripts/find-chromium.mjs [--install]
-import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright";
+import { findProgram, installFromDebian, run } from "./find-program.mjs";
 
 const names = ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"];
 
-/** @param {string} file */
-function isExecutable(file) {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** @returns {string | undefined} the path of an executable, or undefined where there is none */
 export function findChromium() {
-  const asked = process.env["CHROMIUM_PATH"];
-  if (asked) {
-    if (isExecutable(asked)) return asked;
-    throw new Error(`CHROMIUM_PATH is ${asked}, which cannot be run. Correct it, or unset it.`);
-  }
-  const folders = ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
-  const found = names.flatMap((name) => folders.map((folder) => join(folder, name)));
-  return [...found, chromium.executablePath()].find(isExecutable);
-}
-
-/**
- * @param {string} command
- * @param {string[]} args
- */
-function run(command, ...args) {
-  // Everything goes to standard error: standard output is for the path alone.
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  return spawnSync(command, args, { stdio: ["ignore", 2, 2], env }).status === 0;
+  return findProgram("CHROMIUM_PATH", names, [chromium.executablePath()]);
 }
 
 function install() {
-  const debianAsRoot = existsSync("/etc/debian_version") && process.getuid?.() === 0;
   console.error("No Chromium found; installing one …");
-  if (debianAsRoot && run("apt-get", "update", "-qq")) {
-    const wait = "DPkg::Lock::Timeout=300";
-    run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "-o", wait, "chromium");
-  }
+  installFromDebian("chromium");
   // On Ubuntu the package is a stub for a snap, which may not work: then Playwright's own build.
   if (!findChromium()) run("npx", "playwright", "install", "chromium");
 }

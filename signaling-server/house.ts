@@ -17,7 +17,7 @@ export interface House {
   readonly metrics: Metrics;
   now(): number;
   wallNow(): number;
-  state(): "ok" | "draining";
+  state(): "ok" | "degraded" | "draining";
   health(): object;
   gauges(): Gauges;
   log(entry: LogEntry): void;

@@ -35,7 +35,12 @@ export interface Introduction<Member> {
   readonly peers: readonly Member[];
 }
 
-export class Islands<Member extends Turn> {
+export interface Islander extends Turn {
+  /** Undefined for a member of another server, which introduces its own. */
+  readonly session: unknown;
+}
+
+export class Islands<Member extends Islander> {
   readonly #options: IslandsOptions;
   readonly #islands = new Map<string, Island<Member>>();
   readonly #islandOf = new Map<string, Island<Member>>();
@@ -64,6 +69,11 @@ export class Islands<Member extends Turn> {
     if (island.members.size === 0) this.#islands.delete(island.id);
   }
 
+  /** On which island somebody is. */
+  of(member: string): string | undefined {
+    return this.#islandOf.get(member)?.id;
+  }
+
   introductions(now: number): Introduction<Member>[] {
     if (this.#islands.size < 2) return [];
     const { islandGraceMs, introduceEveryMs } = this.#options;
@@ -78,19 +88,26 @@ export class Islands<Member extends Turn> {
       island.asksAt = now + introduceEveryMs;
       island.asked = justMet ? undefined : other.id;
       island.rounds += 1;
-      if (!justMet) introductions.push(introduce(island, other, now));
+      if (!justMet) introductions.push(...introduce(island, other, now));
     });
     return introductions;
   }
 }
 
-/** The smaller side asks, so that many newcomers on islands of their own do not all burden the big one's members. */
-function introduce<Member extends Turn>(
+/**
+ * The smaller side asks, so that many newcomers on islands of their own do not all burden the big one's members. Of
+ * equal sides that of the lower id asks, at whichever server its members are. None where they are all at others.
+ */
+function introduce<Member extends Islander>(
   one: Island<Member>,
   other: Island<Member>,
   now: number,
-): Introduction<Member> {
-  const [small, big] = one.members.size <= other.members.size ? [one, other] : [other, one];
-  const [member] = takeTurns(small.members, 1, now);
-  return { member: member as Member, peers: takeTurns(big.members, NAMED, now) };
+): Introduction<Member>[] {
+  const difference = one.members.size - other.members.size;
+  const oneAsks = difference === 0 ? one.id < other.id : difference < 0;
+  const [small, big] = oneAsks ? [one, other] : [other, one];
+  return takeTurns(small.members, 1, now, ({ session }) => session !== undefined).map((member) => ({
+    member,
+    peers: takeTurns(big.members, NAMED, now),
+  }));
 }

@@ -59,6 +59,7 @@ export const LIMITS: Limits = {
   farewellMs: ms(2_000, "time for a cut-off client to read why"),
   islandGraceMs: ms(10_000, "time that two parts of a mesh stand before they are introduced"),
   introduceEveryMs: ms(10_000, "time between introductions of the same part"),
+  ghostMs: ms(15_000, "time that members of a silent server are kept (Redis)"),
 };
 
 /** @throws HearsayError `server:bad-limit` */

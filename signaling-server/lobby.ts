@@ -15,6 +15,7 @@ import type { Budget } from "./budgets.ts";
 import type { Ice } from "./ice.ts";
 import type { Metrics } from "./metrics.ts";
 import type { LogEntry, SignalingLimits } from "./options.ts";
+import type { Pool } from "./pool.ts";
 import { type Effect, Rooms } from "./rooms.ts";
 import { Session } from "./session.ts";
 
@@ -29,11 +30,14 @@ export interface LobbyOptions {
   readonly log: (entry: LogEntry) => void;
 }
 
+type Perform = (effects: readonly Effect<Session>[]) => void;
+
 export class Lobby {
   readonly #options: LobbyOptions;
   readonly #rooms: Rooms<Session>;
   readonly #sessions = new Set<Session>();
   #counted = 0;
+  #pool: Pool<Session> | undefined;
 
   constructor(options: LobbyOptions) {
     this.#options = options;
@@ -42,6 +46,22 @@ export class Lobby {
 
   get size(): { readonly rooms: number; readonly members: number } {
     return this.#rooms.size;
+  }
+
+  /** Members of other servers that are known of here. */
+  get remote(): number {
+    return this.#rooms.remote;
+  }
+
+  /** Undefined where rooms are not shared. */
+  get pool(): Pool<Session> | undefined {
+    return this.#pool;
+  }
+
+  /** Shares the rooms from now on. */
+  join(make: (rooms: Rooms<Session>, perform: Perform) => Pool<Session>): void {
+    this.#pool = make(this.#rooms, (effects) => this.#perform(effects));
+    this.#rooms.watch = this.#pool;
   }
 
   membersOf(cluster: string): number {
@@ -70,6 +90,7 @@ export class Lobby {
       if (session.member === undefined || now - session.iceAt < renewMs) continue;
       session.send(encodeMessage({ type: "ping", ...this.#ice(session) }));
     }
+    this.#pool?.tick(now);
     this.#perform(this.#rooms.tick(now));
   }
 
@@ -143,6 +164,10 @@ export class Lobby {
           effect.to.send(frame.value);
           break;
         }
+        case "forward":
+          if (this.#pool?.forward(effect.forward)) break;
+          this.#send(effect.sender, { type: "gone", id: effect.forward.to });
+          break;
         case "close":
           effect.session.cut(effect.refusal);
       }

@@ -38,6 +38,8 @@ export interface SignalingLimits extends RoomsOptions {
   readonly pingMs: number;
   /** How long a cut-off socket may take to read why, before it is torn down. Milliseconds. */
   readonly farewellMs: number;
+  /** How long members of a server that fell silent are kept, where several share their rooms. Milliseconds. */
+  readonly ghostMs: number;
 }
 
 /** A TURN server that takes short-lived credentials: coturn's `use-auth-secret`, and others alike. */
@@ -80,6 +82,11 @@ export interface SignalingServerOptions {
   readonly turn?: TurnOptions;
   /** Answers `/metrics` in Prometheus' text form. Default false. */
   readonly metrics?: boolean;
+  /**
+   * `redis://[user:password@]host[:port][/db]`: shares its rooms with all servers of the same Redis. Needs the package
+   * `ioredis`. Default none: rooms are this server's own.
+   */
+  readonly redis?: string;
   readonly limits?: Partial<SignalingLimits>;
   /** Called with each line of the log. Silent by default. */
   readonly logger?: (entry: LogEntry) => void;

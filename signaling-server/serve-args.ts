@@ -52,6 +52,7 @@ Where it stands:
   --tls-key FILE       its key
   --trust-proxy N      so many proxies stand before it, whose X-Forwarded-For tells who connects (default 0)
   --public-url URL     tell of this URL in discovery, such as wss://mesh.example; may be repeated
+  --redis URL          share rooms with all servers of this Redis: redis://HOST:PORT; needs npm i ioredis
   --metrics            answer /metrics in Prometheus' text form
   --drain-ms MS        on SIGTERM send members away one after another over this time (default ${DRAIN_MS}; 0 to ${DRAIN_MS_MAX})
 
@@ -63,7 +64,7 @@ What members are told of:
 
 Limits (default; range):
 ${LIMIT_NAMES.map(limitLine).join("")}
-KEY may be @FILE: then the first line of that file is taken, and nobody sees it in the list of
+KEY and the URL of Redis may be @FILE: then the first line of that file is taken, and nobody sees it in the list of
 processes.
 `;
 
@@ -81,6 +82,7 @@ const FLAGS = {
   "tls-key": text,
   "trust-proxy": text,
   "public-url": texts,
+  redis: text,
   metrics: { type: "boolean", default: false },
   "drain-ms": text,
   stun: texts,
@@ -95,7 +97,7 @@ export function parseServeArgs(argv: readonly string[]): ServeArgs | undefined {
   const options = { ...limitFlags, ...FLAGS };
   const { values } = parseArgs({ args: [...argv], options });
   if (values.help) return undefined;
-  const { port, host, demo, log, origin, metrics } = values;
+  const { port, host, demo, log, origin, metrics, redis } = values;
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw wrong("server:bad-port", `--port ${port}: a port is a number from 0 to 65535`);
   }
@@ -111,6 +113,7 @@ export function parseServeArgs(argv: readonly string[]): ServeArgs | undefined {
     ...(values["token-key"] && { tokenKeys: values["token-key"].map(secretOf) }),
     ...(hops !== undefined && { trustProxyHops: hops }),
     ...(values["public-url"] && { publicUrls: values["public-url"] }),
+    ...(redis !== undefined && { redis: secretOf(redis) }),
     ...tlsOf(values["tls-cert"], values["tls-key"]),
     ...iceOf(values),
     metrics,

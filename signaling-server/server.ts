@@ -18,6 +18,7 @@ import { bind, makeHttpServer, renewTls } from "./listening.ts";
 import { Lobby } from "./lobby.ts";
 import { type Gauges, Metrics } from "./metrics.ts";
 import type { LogEntry, SignalingLimits, SignalingServerOptions } from "./options.ts";
+import { checkRedisUrl, type RedisBus } from "./redis.ts";
 import { MemberSocket } from "./session.ts";
 
 export interface SignalingStats {
@@ -46,7 +47,7 @@ export interface SignalingServer {
    * Starts listening; a second call gives the same promise.
    *
    * @throws HearsayError `server:port-in-use`, `server:port-forbidden`, `server:listen` when the address cannot be
-   * had, `server:closed` after {@link close}.
+   * had, `server:no-ioredis` where Redis is asked for without it, `server:closed` after {@link close}.
    */
   listen(): Promise<SignalingServer>;
   /** The port it listens on. 0 before {@link listen} has resolved. */
@@ -91,6 +92,7 @@ class NodeSignalingServer implements SignalingServer {
   readonly #budgets = new Budgets();
   readonly #metrics = new Metrics();
   readonly #lobby: Lobby;
+  #bus: RedisBus | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #listening: Promise<SignalingServer> | undefined;
   #closing: Promise<void> | undefined;
@@ -100,6 +102,7 @@ class NodeSignalingServer implements SignalingServer {
     this.#limits = limitsFrom(options.limits);
     this.#now = options.now ?? (() => performance.now());
     this.#startedAt = this.#now();
+    if (options.redis !== undefined) checkRedisUrl(options.redis);
     const common = {
       limits: this.#limits,
       ice: new Ice(options.iceServers, options.turn),
@@ -170,12 +173,32 @@ class NodeSignalingServer implements SignalingServer {
   async #listen(): Promise<SignalingServer> {
     if (this.#closing)
       throw new HearsayError("server:closed", "this server was closed: create another one");
-    await bind(this.#http, this.#options.port ?? 8080, this.#options.host);
-    const { helloMs, pingMs, islandGraceMs } = this.#limits;
-    const tickMs = Math.min(1_000, helloMs / 4, pingMs / 4, islandGraceMs / 4);
+    const { port = 8080, host, redis } = this.#options;
+    if (redis !== undefined) await this.#share(redis);
+    try {
+      await bind(this.#http, port, host);
+    } catch (error) {
+      await this.#bus?.close();
+      throw error;
+    }
+    const { helloMs, pingMs, islandGraceMs, ghostMs } = this.#limits;
+    const tickMs = Math.min(1_000, helloMs / 4, pingMs / 4, islandGraceMs / 4, ghostMs / 8);
     this.#ticking = setInterval(() => this.#tick(), Math.max(tickMs, 5)).unref();
     this.#log({ level: "info", event: "listening", port: this.port });
     return this;
+  }
+
+  async #share(url: string): Promise<void> {
+    // Loaded with the first pool only.
+    const { shareRooms } = await import("./sharing.ts");
+    this.#bus = await shareRooms({
+      url,
+      lobby: this.#lobby,
+      metrics: this.#metrics,
+      ghostMs: this.#limits.ghostMs,
+      now: this.#now,
+      log: (entry) => this.#log(entry),
+    });
   }
 
   #tick(): void {
@@ -189,6 +212,8 @@ class NodeSignalingServer implements SignalingServer {
     clearInterval(this.#ticking);
     if (!this.#http.listening) return;
     this.#lobby.cut(Number.POSITIVE_INFINITY, GOING_AWAY);
+    this.#lobby.pool?.close();
+    await this.#bus?.close();
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets.clients) socket.terminate();
       this.#http.closeAllConnections();
@@ -218,8 +243,9 @@ class NodeSignalingServer implements SignalingServer {
     });
   }
 
-  #state(): "ok" | "draining" {
-    return this.#closing ? "draining" : "ok";
+  #state(): "ok" | "degraded" | "draining" {
+    if (this.#closing) return "draining";
+    return this.#lobby.pool?.up === false ? "degraded" : "ok";
   }
 
   #health(): object {
@@ -234,6 +260,10 @@ class NodeSignalingServer implements SignalingServer {
       members,
       sockets,
       addresses: this.#budgets.size,
+      ...(this.#lobby.pool && {
+        remote_members: this.#lobby.remote,
+        pool_up: this.#lobby.pool.up ? 1 : 0,
+      }),
       draining: this.#closing ? 1 : 0,
       uptime_seconds: uptimeMs / 1_000,
       resident_memory_bytes: process.memoryUsage.rss(),

@@ -16,13 +16,20 @@ const FRESH_MS = 1.5 * SIGNALING_PING_MS;
 
 /**
  * The next `count`, those heard of lately first: one that has fallen silent is named only where there are not
- * enough others, so whoever is told of several is told of a live one if there is any.
+ * enough others, so whoever is told of several is told of a live one if there is any. Those that `may` not are passed
+ * over.
  */
-export function takeTurns<T extends Turn>(queue: Map<string, T>, count: number, now: number): T[] {
+export function takeTurns<T extends Turn>(
+  queue: Map<string, T>,
+  count: number,
+  now: number,
+  may: (one: T) => boolean = () => true,
+): T[] {
   const fresh: T[] = [];
   const silent: T[] = [];
   for (const one of queue.values()) {
     if (fresh.length === count) break;
+    if (!may(one)) continue;
     if (now - one.seenAt <= FRESH_MS) fresh.push(one);
     else if (silent.length < count) silent.push(one);
   }

@@ -5,11 +5,12 @@ import { Islands } from "../../../signaling-server/islands.ts";
 const grace = { islandGraceMs: 10_000, introduceEveryMs: 10_000 };
 
 interface Member {
+  readonly session: string;
   readonly id: string;
   seenAt: number;
 }
 
-const memberOf = (id: string): Member => ({ id, seenAt: 0 });
+const memberOf = (id: string): Member => ({ id, session: id, seenAt: 0 });
 
 /** Introductions as text: who is asked to meet whom. */
 function meetings(islands: Islands<Member>, now: number): string[] {
@@ -77,7 +78,7 @@ describe("islands", () => {
       if (now === 16_000) islands.leave(memberOf("b"));
       met.push(...meetings(islands, now).map((text) => `${now / 1_000}: ${text}`));
     }
-    expect(met).toEqual(["10: a→b", "15: c→a", "25: c→a", "35: c→a", "45: c→a"]);
+    expect(met).toEqual(["10: a→b", "15: a→c", "25: a→c", "35: a→c", "45: a→c"]);
   });
 
   test("with a pair that never meets, the others of that round still join", () => {
