@@ -14,6 +14,9 @@ const host: Host = {
   get BroadcastChannel() {
     return globalThis.BroadcastChannel;
   },
+  async primitives() {
+    return (await import("./session/primitives.noble.ts")).primitives;
+  },
   // Loaded when it is needed, as simple-peer is: who brings a transport of their own does not pay for it.
   async defaultTransport({ iceServers, iceTransportPolicy }) {
     const { webrtcTransport } = await import("./transport/webrtc.ts");

@@ -10,7 +10,7 @@ import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
 import { isAhead, isPiece, laneOf } from "./links/lanes.ts";
-import { type Bulk, type ByeReason, LinkTable } from "./links/link-table.ts";
+import { type Bulk, type ByeReason, LinkTable, type Refusal } from "./links/link-table.ts";
 import type { Effect, Lane, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
 import {
@@ -28,7 +28,7 @@ import { EncodedDeltas } from "./state/encoded.ts";
 import { Replication } from "./state/replication.ts";
 import type { StateChange } from "./state/store.ts";
 import { isOfStream } from "./streams/streams.ts";
-import { type FrameCodec, frameCodec, type RejectReason } from "./wire/codec.ts";
+import { type FrameCodec, frameCodec } from "./wire/codec.ts";
 import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
 
 /** What members that are simulated in one process share: without it thousands do not fit into memory. */
@@ -50,7 +50,12 @@ export class Composition {
   readonly #config: Config;
   readonly #codec: FrameCodec;
   readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
-  readonly rejected: Record<RejectReason, number> = { version: 0, cluster: 0, malformed: 0 };
+  readonly rejected: Record<Refusal, number> = {
+    version: 0,
+    cluster: 0,
+    malformed: 0,
+    identity: 0,
+  };
   heard = 0;
   duplicates = 0;
   /** What came in our own name and is not ours. Of others' names only they can know. */
@@ -307,7 +312,7 @@ export class Composition {
   }
 
   /** Counted always, told when somebody was kept out by it. */
-  #onRejected(reason: RejectReason, told: boolean): void {
+  #onRejected(reason: Refusal, told: boolean): void {
     this.rejected[reason]++;
     if (told) this.emit({ type: "refused", reason });
   }

@@ -128,7 +128,7 @@ export class Core implements Machine {
         return this.#layers.links.packet(input.link, input.bytes, now, input.lane);
       case "linkUp":
         if (input.attempt !== undefined) this.#layers.linking.onLinked(input.attempt, now);
-        return this.#layers.links.open(input.link, input.transport, now);
+        return this.#layers.links.open(input, now);
       case "linkDown":
         return this.#layers.links.closed(input.link, input.reason);
       case "connectFailed":

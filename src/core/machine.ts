@@ -45,6 +45,8 @@ export type Input =
       readonly link: LinkId;
       readonly attempt: AttemptId | undefined;
       readonly transport: string;
+      /** Whom the other end has proven to be. */
+      readonly peer: MemberId;
     }
   /** A link ended, whoever ended it. */
   | { readonly type: "linkDown"; readonly link: LinkId; readonly reason: string }
@@ -306,8 +308,8 @@ export type MeshEvent =
       readonly id: number;
       readonly reason: "unreachable" | "overloaded" | "gone";
     }
-  /** A link was refused at its greeting: another cluster, or another version of the protocol. */
-  | { readonly type: "refused"; readonly reason: "version" | "cluster" | "malformed" }
+  /** A link was refused at its greeting: another cluster, another version of the protocol, or another's name. */
+  | { readonly type: "refused"; readonly reason: "version" | "cluster" | "malformed" | "identity" }
   /** No link is left, or the first one is back. */
   | { readonly type: "isolated" }
   | { readonly type: "connected" }

@@ -1,12 +1,12 @@
 /** What the core shows of itself, for diagnosis. */
 
 import type { MemberId } from "./lib/ids.ts";
+import type { Refusal } from "./links/link-table.ts";
 import type { LinkHealth } from "./membership/detector.ts";
-import type { RejectReason } from "./wire/codec.ts";
 
 /** What `Core.stats()` counts since the start. */
 export interface CoreStats {
-  readonly rejected: Readonly<Record<RejectReason, number>>;
+  readonly rejected: Readonly<Record<Refusal, number>>;
   /** Messages delivered to the application, said and sent. */
   readonly heard: number;
   /** Payloads of ours that another had brought already: who got them pruned us. */

@@ -1,6 +1,7 @@
 /** The events of a mesh, and what each brings. */
 
 import type { Seed } from "../runtime/seeds.ts";
+import type { RefusalCode } from "../session/session.ts";
 import type { Health } from "./health.ts";
 import type { Peer } from "./peers.ts";
 
@@ -37,8 +38,11 @@ export interface MeshEvents {
   "state:expired": [peer: Peer, key: string, value: unknown];
   /** Changes `first` to `last` of a key of this peer, all of which are kept (`log`), were missed: they will not come. */
   "state:gap": [peer: Peer, key: string, first: number, last: number];
-  /** Somebody tried to link who is not of this cluster (`cluster`), or speaks another version (`version`). */
-  refused: [reason: "cluster" | "version" | "malformed"];
+  /**
+   * Somebody tried to link and was refused, or refused us: of another cluster (`cluster`), with another secret
+   * (`secret`), of another version (`version`), … `why` says it for people, and what to do.
+   */
+  refused: [reason: RefusalCode | "malformed", why: string];
   /** Another process uses this identity: this member has stopped. Join again with another one. */
   "identity:taken": [];
   /** The store could not be written (once, until it can be again), or was damaged and is repaired. */

@@ -1,6 +1,7 @@
 /** What is connected and what is not, at any time, in words. */
 
 import type { Seed } from "../runtime/seeds.ts";
+import type { Refusal } from "../session/session.ts";
 
 export type HealthState =
   /** Linked with others, and every seed is there. */
@@ -20,6 +21,8 @@ export type HealthReason =
   | "linking"
   /** Attempts at links fail. */
   | "unreachable"
+  /** Handshakes fail: another secret, most often. */
+  | "refused"
   /** All links were lost: others are looked for. */
   | "cut-off"
   /** A seed is not there. */
@@ -51,6 +54,8 @@ export interface HealthSigns extends Pick<Health, "linkCount" | "peerCount" | "s
   readonly introducedCount: number;
   /** Attempts at links that failed since the last one came about. */
   readonly failedLinks: number;
+  /** Why the last handshake failed, unless a link has come about since. */
+  readonly refusal: Refusal | undefined;
   /** There was a link before. */
   readonly wasLinked: boolean;
   /** The identity cannot be kept, though that was wanted. */
@@ -106,7 +111,7 @@ function judge(signs: HealthSigns): Verdict {
 
 /** There is no link at all. */
 function unlinked(signs: HealthSigns, hasSeed: boolean, missing: string): Verdict {
-  const { peerCount, introducedCount, failedLinks, wasLinked, seeds } = signs;
+  const { peerCount, introducedCount, failedLinks, refusal, wasLinked, seeds } = signs;
   const lost: HealthReason[] = wasLinked ? ["cut-off"] : [];
   const begin = wasLinked ? "all links were lost" : "no link yet";
   if (!hasSeed) {
@@ -124,6 +129,9 @@ function unlinked(signs: HealthSigns, hasSeed: boolean, missing: string): Verdic
     return verdict("alone", "connected to the server, and nobody else is here yet", "nobody");
   }
   const here = `${begin}, of ${others} others here`;
+  if (refusal !== undefined) {
+    return verdict("isolated", `${here}: ${refusal.message}`, ...lost, "refused");
+  }
   return failedLinks > 0
     ? verdict("isolated", `${here}: ${FIREWALL}`, ...lost, "unreachable")
     : verdict("isolated", `${here}: one is in the making`, ...lost, "linking");

@@ -3,6 +3,7 @@
 import type { Command, MemberId, MemberView, MeshEvent } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
 import type { Logger } from "../runtime/host.ts";
+import type { Refusal } from "../session/session.ts";
 import { type Answers, pendingAnswers } from "./answers.ts";
 import { Emitter } from "./emitter.ts";
 import { Hearing } from "./hearing.ts";
@@ -51,6 +52,8 @@ export class Inbound {
   failedLinks = 0;
   /** There was a link in this life. */
   wasLinked = false;
+  /** Why the last handshake failed, unless a link has come about since. */
+  refusal: Refusal | undefined;
   readonly #context: InboundContext;
 
   constructor(own: MemberView, context: InboundContext) {
@@ -80,6 +83,7 @@ export class Inbound {
     this.config.clear();
     this.hearing.reset();
     this.failedLinks = 0;
+    this.refusal = undefined;
     this.wasLinked = false;
     this.self.update(own);
   }
@@ -115,7 +119,7 @@ export class Inbound {
       case "gap":
         return this.events.tell("gap", this.peers.get(event.from), event.first, event.last);
       case "refused":
-        return this.events.tell("refused", event.reason);
+        return this.events.tell("refused", event.reason, `a greeting was refused: ${event.reason}`);
       case "identityTaken":
         this.events.tell("identity:taken");
         return this.#context.taken();
@@ -129,9 +133,16 @@ export class Inbound {
     }
   }
 
+  onRefused(refusal: Refusal): void {
+    this.refusal = refusal;
+    this.events.tell("refused", refusal.code, refusal.message);
+    this.#context.checkHealth();
+  }
+
   #onLink(event: LinkEvent): void {
     if (event.type === "linkUp") {
       this.failedLinks = 0;
+      this.refusal = undefined;
       this.wasLinked = true;
       const peer = this.peers.get(event.peer);
       if (peer !== undefined) this.events.tell("link:up", peer, event.transport);

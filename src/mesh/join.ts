@@ -5,9 +5,10 @@ import type { Host } from "../runtime/host.ts";
 import { hashOfCluster, keyPair } from "../session/identity.ts";
 import type { KeptIdentity } from "../session/kept-identity.ts";
 import type { KeptStore } from "./kept-store.ts";
+import type { Self } from "./life.ts";
 import { Mesh } from "./mesh.ts";
 import { leftMeanwhile, TAKEN } from "./mesh-errors.ts";
-import { type JoinOptions, parseOptions } from "./options.ts";
+import { type JoinOptions, parseOptions, secretsOf } from "./options.ts";
 import type { MeshTypes } from "./typed.ts";
 
 const JOIN_TIMEOUT_MS = 15_000;
@@ -27,13 +28,7 @@ export type Join = <T extends MeshTypes = MeshTypes>(
 export function joinOn(host: Host): Join {
   return async <T extends MeshTypes>(given: string | JoinOptions) => {
     const options = parseOptions(given);
-    const { identity, cluster } = options;
-    const kept = await keptIn(host, options);
-    const [keys, clusterHash] = await Promise.all([
-      keyPair(identity?.secretKey ?? kept?.secretKey),
-      hashOfCluster(cluster),
-    ]);
-    const mesh = new Mesh<T>(host, options, { keys, clusterHash, kept });
+    const mesh = new Mesh<T>(host, options, await selfOf(host, options));
     try {
       await mesh.start();
       await settled(mesh, options);
@@ -44,6 +39,20 @@ export function joinOn(host: Host): Join {
     options.signal?.addEventListener("abort", () => mesh.leave(), { once: true });
     return mesh;
   };
+}
+
+async function selfOf(host: Host, options: JoinOptions): Promise<Self> {
+  const { identity, cluster } = options;
+  const kept = await keptIn(host, options);
+  const [keys, clusterHash, primitives, { secured, makeSession }] = await Promise.all([
+    keyPair(identity?.secretKey ?? kept?.secretKey),
+    hashOfCluster(cluster),
+    host.primitives(),
+    import("../session/secured.ts"),
+  ]);
+  const secrets = secretsOf(options);
+  const session = await makeSession({ keys, cluster, clusterHash, secrets, primitives });
+  return { keys, clusterHash, kept, session, secured };
 }
 
 /** What keeps the identity over the end of this page or process: the store, else the tab. */

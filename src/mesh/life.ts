@@ -7,6 +7,8 @@ import type { Host, IceServer } from "../runtime/host.ts";
 import type { Invitations } from "../runtime/invitations.ts";
 import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
+import type { SecuredTransport, secured } from "../session/secured.ts";
+import type { Refusal, Session } from "../session/session.ts";
 import type { Transport } from "../transport/transport.ts";
 import { coreConfig } from "./core-config.ts";
 import { leftBefore, leftMeanwhile, TAKEN } from "./mesh-errors.ts";
@@ -38,6 +40,8 @@ export interface Self {
   readonly keys: KeyPair;
   readonly clusterHash: number;
   readonly kept: Kept | undefined;
+  readonly session: Session;
+  readonly secured: typeof secured;
 }
 
 /** What a life tells. */
@@ -50,6 +54,8 @@ export interface LifeOut {
   /** Something inside threw that never should. */
   error(error: unknown): void;
   seed(seed: Seed): void;
+  /** A handshake failed. */
+  refused(refusal: Refusal): void;
   /** Of the store; undefined: it works again. */
   problem(problem: Error | undefined): void;
 }
@@ -204,7 +210,9 @@ export class Life {
       throw leftMeanwhile();
     }
     this.#out.reset();
-    const driver = this.#makeDriver(transport, makeClient);
+    const { session, secured } = this.#self;
+    session.refused = (refusal) => this.#out.refused(refusal);
+    const driver = this.#makeDriver(secured(transport, session), makeClient);
     const unwatch = this.#host.watch(
       {
         ending: () => this.stop(true),
@@ -256,7 +264,7 @@ export class Life {
     return [...(this.#options.iceServers ?? []), ...[...this.#namedIce.values()].flat()];
   }
 
-  #makeDriver(transport: Transport, makeClient: MakeClient | undefined): Driver {
+  #makeDriver(transport: SecuredTransport, makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash } = this.#self;
     const { token } = this.#options;
     const config = coreConfig(this.#options, {

@@ -77,6 +77,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
         this.#inbound.events.tell("seed", seed);
         this.#checkHealth();
       },
+      refused: (refusal) => this.#inbound.onRefused(refusal),
       problem: (problem) => {
         if (problem !== undefined) this.#inbound.events.warn(problem);
         this.#checkHealth();
@@ -126,6 +127,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       peerCount: this.peers.live.length + this.peers.asleep.length,
       introducedCount: core?.introducedCount ?? 0,
       failedLinks: this.#inbound.failedLinks,
+      refusal: this.#inbound.refusal,
       wasLinked: this.#inbound.wasLinked,
       ephemeral: this.#life.ephemeral,
       storeFailed: this.#life.storeFailed,

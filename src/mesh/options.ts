@@ -11,6 +11,12 @@ import { type ParameterOptions, parametersOf } from "./core-config.ts";
 export interface JoinOptions extends ParameterOptions {
   /** Keeps strangers' meshes apart: members of different clusters never meet. 1 to 64 characters. */
   readonly cluster: string;
+  /**
+   * Keeps strangers out: who does not know it gets no link. Long and random is best, since who pretends to be a member
+   * can try others. Two during a rotation: links are begun with the first, and both are taken. Default none: then the
+   * cluster is open to everybody who knows its name.
+   */
+  readonly secret?: string | readonly string[];
   /** Signaling servers, `ws://host:port` or `wss://…`. None: the way in is an invitation. Default none. */
   readonly seeds?: readonly string[];
   /**
@@ -114,6 +120,10 @@ export interface Identity {
 }
 
 const LENGTH_MAX = 64;
+const SECRET_LENGTH_MAX = 1_024;
+
+/** More than one during a rotation. */
+const SECRETS_MAX = 2;
 
 /** What is to last longer is state, or configuration. */
 const LIFE_MS_MAX = 3_600_000;
@@ -131,6 +141,7 @@ const REPEAT_MS_MAX = 3_600_000;
 
 const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "cluster",
+  "secret",
   "seeds",
   "tabs",
   "token",
@@ -169,6 +180,7 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
     }
   }
   checkText("cluster", options.cluster, 1);
+  checkSecret(options);
   checkDescription(options);
   const { seeds = [], identity, joinTimeoutMs = 0, backoff = {} } = options;
   if (!Array.isArray(seeds)) throw wrong("seeds", 'seeds must be a list: ["ws://host:port"]');
@@ -231,6 +243,22 @@ export function mannerOf({ ttlMs, log = false }: SetOptions): { lifeMs?: number;
 /** @throws HearsayError `options:timeoutMs` */
 export function checkTimeout(timeoutMs: number): void {
   if (!(timeoutMs > 0)) throw wrong("timeoutMs", `timeoutMs must be above 0, and is ${timeoutMs}`);
+}
+
+/** None, one, or during a rotation two. */
+export function secretsOf({ secret = [] }: JoinOptions): readonly string[] {
+  return typeof secret === "string" ? [secret] : secret;
+}
+
+function checkSecret(options: JoinOptions): void {
+  const secrets = secretsOf(options);
+  const isText = (one: unknown): boolean =>
+    typeof one === "string" && one.length > 0 && one.length <= SECRET_LENGTH_MAX;
+  if (Array.isArray(secrets) && secrets.length <= SECRETS_MAX && secrets.every(isText)) return;
+  throw wrong(
+    "secret",
+    `secret must be a text of 1 to ${SECRET_LENGTH_MAX} characters, or during a rotation a list of two`,
+  );
 }
 
 function checkIdentity(identity: Identity): void {

@@ -17,7 +17,8 @@ import type {
   MeshEvent,
 } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
-import type { Link, LinkHandlers, Transport } from "../transport/transport.ts";
+import type { SecuredTransport } from "../session/secured.ts";
+import type { Link, LinkHandlers } from "../transport/transport.ts";
 import { Clock } from "./clock.ts";
 import { Seeds, type SeedsOptions } from "./seeds.ts";
 
@@ -28,7 +29,7 @@ const STANDSTILL_MS_MIN = 2_000;
 
 export interface DriverOptions extends Omit<SeedsOptions, "id" | "input" | "isSuspended"> {
   readonly config: Config;
-  readonly transport: Transport;
+  readonly transport: SecuredTransport;
   readonly onEvent: (event: MeshEvent) => void;
   /** Told what a transport throws, which would be a bug there or here. */
   readonly onError?: (error: unknown) => void;
@@ -45,7 +46,7 @@ export interface OpeningHandlers {
 export class Driver {
   readonly core: Core;
   readonly seeds: Seeds;
-  readonly transport: Transport;
+  readonly transport: SecuredTransport;
   readonly #onEvent: (event: MeshEvent) => void;
   readonly #onKeep: DriverOptions["onKeep"];
   readonly #onError: DriverOptions["onError"];
@@ -123,9 +124,9 @@ export class Driver {
     this.seeds.retry();
   }
 
-  /** Begins a link that no attempt of the core asked for: by invitation. */
-  openLink(initiator: boolean, handlers: OpeningHandlers): Link {
-    return this.#connect(undefined, initiator, handlers);
+  /** Begins a link that no attempt of the core asked for: by an invitation, with its key. */
+  openLink(initiator: boolean, handlers: OpeningHandlers, invitationPsk: Uint8Array): Link {
+    return this.#connect(undefined, initiator, handlers, invitationPsk);
   }
 
   /** Calls `then` once the link with `peer` is greeted; one waits for each peer. Gives the end of waiting. */
@@ -240,7 +241,12 @@ export class Driver {
     }
   }
 
-  #connect(attempt: AttemptId | undefined, initiator: boolean, opening: OpeningHandlers): Link {
+  #connect(
+    attempt: AttemptId | undefined,
+    initiator: boolean,
+    opening: OpeningHandlers,
+    invitationPsk?: Uint8Array,
+  ): Link {
     const id = ++this.#lastLink;
     const { kind } = this.transport;
     let open = false;
@@ -250,7 +256,8 @@ export class Driver {
         open = true;
         if (attempt !== undefined) this.#attempts.delete(attempt);
         this.#links.set(id, link);
-        this.input({ type: "linkUp", link: id, attempt, transport: kind });
+        const peer = link.peer as MemberId;
+        this.input({ type: "linkUp", link: id, attempt, transport: kind, peer });
       },
       frame: (lane, bytes) => this.input({ type: "packet", link: id, lane, bytes }),
       drain: (bytes) => this.input({ type: "writable", link: id, bytes }),
@@ -263,7 +270,8 @@ export class Driver {
         if (!open || attempt === undefined) opening.failed(reason);
       },
     };
-    const link = this.transport.connect({ initiator, trickle: attempt !== undefined }, handlers);
+    const trickle = attempt !== undefined;
+    const link = this.transport.connect({ initiator, trickle, invitationPsk }, handlers);
     return link;
   }
 }

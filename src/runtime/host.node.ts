@@ -1,6 +1,7 @@
 /** What a Node process gives to a member. */
 
 import process from "node:process";
+import { primitives } from "../session/primitives.node.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import { debugLog } from "./debug-log.node.ts";
 import type { Host } from "./host.ts";
@@ -22,6 +23,7 @@ export function hostOfNode(
     node: true,
     WebSocket,
     ...(process.env["DEBUG"] && { logger: debugLog }),
+    primitives: () => Promise.resolve(primitives),
     defaultTransport,
     watch(life, { leaveOnSignals = true }) {
       // A wrapper, so that one life given twice is two entries.

@@ -1,6 +1,7 @@
 /** What the platform gives to a member: the entry of each platform composes one. */
 
 import type { KeptIdentity } from "../session/kept-identity.ts";
+import type { Primitives } from "../session/primitives.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -39,6 +40,8 @@ export interface Host {
   readonly logger?: Logger;
   /** Joins the tabs of one browser and origin; undefined where there are none. */
   readonly BroadcastChannel?: ChannelConstructor | undefined;
+  /** What handshakes are made of. */
+  primitives(): Promise<Primitives>;
   /** The transport that is used when the user gives none. */
   defaultTransport(options: TransportOptions): Promise<Transport>;
   /** Follows the life of the page or the process. Gives the end of that, after which no listener is left. */

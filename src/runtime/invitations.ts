@@ -81,9 +81,9 @@ export class Invitations {
       const message = `lifeMs must be from 1 to ${LIFE_MS_MAX}, and is ${lifeMs}`;
       throw new HearsayError("options:lifeMs", message);
     }
-    const handshake = this.#begin(true);
-    const nonce = randomBytes(NONCE_BYTES);
     const psk = randomBytes(PSK_BYTES);
+    const handshake = this.#begin(true, psk);
+    const nonce = randomBytes(NONCE_BYTES);
     const expiresAt = Date.now() + lifeMs;
     const clusterHash = this.#clusterHash;
     const { publicKey } = this.#keys;
@@ -119,7 +119,7 @@ export class Invitations {
       throw new HearsayError("invite:own", "this invitation is your own: give it to somebody else");
     }
     const inviterId = await idOfKey(inviter);
-    const handshake = this.#begin(false);
+    const handshake = this.#begin(false, psk);
     handshake.expect(inviterId);
     handshake.link.signal(offer);
     const answer = await handshake.gathered;
@@ -135,14 +135,16 @@ export class Invitations {
     for (const handshake of this.#open) handshake.end("the mesh was left");
   }
 
-  #begin(initiator: boolean): Handshake {
+  #begin(initiator: boolean, psk: Uint8Array): Handshake {
     if (this.#open.size >= OPEN_MAX) {
       throw new HearsayError(
         "invite:too-many",
         `${OPEN_MAX} invitations are open: cancel one, or wait until one expires`,
       );
     }
-    const handshake = new Handshake(this.#driver, initiator, () => this.#open.delete(handshake));
+    const handshake = new Handshake(this.#driver, initiator, psk, () =>
+      this.#open.delete(handshake),
+    );
     this.#open.add(handshake);
     return handshake;
   }
@@ -161,7 +163,7 @@ class Handshake {
   #ended = false;
   readonly #done: () => void;
 
-  constructor(driver: Driver, initiator: boolean, done: () => void) {
+  constructor(driver: Driver, initiator: boolean, psk: Uint8Array, done: () => void) {
     this.#done = done;
     const gathered = deferred<Uint8Array>();
     const linked = deferred<void>();
@@ -176,10 +178,11 @@ class Handshake {
       gathered.reject(error);
       linked.reject(error);
     };
-    this.link = driver.openLink(initiator, {
+    const handlers = {
       signal: gathered.resolve,
-      failed: (reason) => this.end(reason),
-    });
+      failed: (reason: string) => this.end(reason),
+    };
+    this.link = driver.openLink(initiator, handlers, psk);
     this.expireAfter(GATHER_MS, "the transport did not get ready in time");
   }
 

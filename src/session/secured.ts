@@ -1,10 +1,18 @@
 /** Any transport, with links that open only to who has proven to be somebody, and to know the cluster's secret. */
 
 import type { MemberId } from "../core/lib/ids.ts";
-import type { ConnectOptions, Link, LinkHandlers, Transport } from "../transport/transport.ts";
+import type {
+  ConnectOptions,
+  Dialling,
+  Link,
+  LinkHandlers,
+  Transport,
+} from "../transport/transport.ts";
 import { refusal } from "./greeting.ts";
 import { SecuredLink } from "./secured-link.ts";
 import type { Session } from "./session.ts";
+
+export { makeSession } from "./session.ts";
 
 /** Handshakes under way at a time: beyond, the one that has waited longest goes. */
 const PENDING_MAX = 128;
@@ -24,6 +32,13 @@ export interface ProvenLink extends Link {
 
 export interface SecuredTransport extends Transport {
   connect(options: SecuredConnectOptions, handlers: LinkHandlers): ProvenLink;
+  readonly dialling?: SecuredDialling | undefined;
+}
+
+export interface SecuredDialling extends Dialling {
+  /** `accept` is called for links whose other end is known: a stranger is not even shown. */
+  listen(accept: (link: ProvenLink) => LinkHandlers): Promise<void>;
+  dial(addresses: readonly string[], handlers: LinkHandlers): ProvenLink;
 }
 
 export interface SecuredOptions {
@@ -37,7 +52,7 @@ export function secured(
   session: Session,
   { rekeyFrames, pendingMax = PENDING_MAX }: SecuredOptions = {},
 ): SecuredTransport {
-  const { kind, slowOfferer, encrypted } = transport;
+  const { kind, slowOfferer, encrypted, dialling } = transport;
   const pending = new Set<SecuredLink>();
   const onPending = (link: SecuredLink, isPending: boolean): void => {
     if (!isPending) return void pending.delete(link);
@@ -45,15 +60,30 @@ export function secured(
     if (pending.size >= pendingMax) oldest?.refuse(refusal("flood"));
     pending.add(link);
   };
+  const common = { session, encrypted, rekeyFrames, onPending };
   return {
     kind,
     slowOfferer,
     encrypted: true,
     connect({ invitationPsk, ...options }, handlers) {
       const { initiator } = options;
-      const common = { session, initiator, encrypted, invitationPsk, rekeyFrames, onPending };
-      const link = new SecuredLink(common, handlers);
+      const link = new SecuredLink({ ...common, initiator, invitationPsk }, handlers);
       return link.attach(transport.connect(options, link.below));
+    },
+    dialling: dialling && {
+      schemes: dialling.schemes,
+      get addresses() {
+        return dialling.addresses;
+      },
+      listen: (accept) =>
+        dialling.listen(
+          (inner) => new SecuredLink({ ...common, initiator: false }, accept).attach(inner).below,
+        ),
+      resolve: (url) => dialling.resolve(url),
+      dial(addresses, handlers) {
+        const link = new SecuredLink({ ...common, initiator: true }, handlers);
+        return link.attach(dialling.dial(addresses, link.below));
+      },
     },
     close: () => transport.close(),
   };

@@ -76,7 +76,6 @@ export interface SessionOptions {
   readonly secrets?: readonly string[] | undefined;
   readonly primitives: Primitives;
   readonly features?: readonly string[];
-  readonly onRefused?: ((refusal: Refusal) => void) | undefined;
 }
 
 export async function makeSession(options: SessionOptions): Promise<Session> {
@@ -96,6 +95,8 @@ export class Session {
   readonly primitives: Primitives;
   readonly clusterHash: number;
   readonly staticKey: DhKey;
+  /** Told of every handshake that failed. */
+  refused: (refusal: Refusal) => void = () => {};
   readonly #options: SessionOptions;
   readonly #signature: Uint8Array;
   #psks: readonly Uint8Array[];
@@ -122,10 +123,6 @@ export class Session {
   /** From who invited us. */
   adopt(psks: readonly Uint8Array[]): void {
     this.#psks = psks;
-  }
-
-  refused(refusal: Refusal): void {
-    this.#options.onRefused?.(refusal);
   }
 
   /** @param psks what to hand over */

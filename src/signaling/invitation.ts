@@ -9,7 +9,9 @@
  * ```
  *
  * The offer and the answer are complete and hold the fingerprints of both ends, so whoever carries the texts
- * unchanged links these two and nobody else. The psk is used once. Minutes may pass between the steps.
+ * unchanged links these two and nobody else. Minutes may pass between the steps. The handshake of the link uses the psk
+ * of the invitation, once, in the place of what the cluster shares, and hands that over to the newcomer: so it needs
+ * not to know the cluster's secret, and gets links with all others.
  */
 
 import { Reader, Writer } from "../core/lib/bytes.ts";

@@ -240,8 +240,20 @@ export class Network {
     a.attempts.delete(attempt);
     b.attempts.delete(theirs);
     const [here, there] = this.open(a, b);
-    this.#out.input(a, { type: "linkUp", link: here.id, attempt, transport: "sim" });
-    this.#out.input(b, { type: "linkUp", link: there.id, attempt: theirs, transport: "sim" });
+    this.#out.input(a, {
+      type: "linkUp",
+      link: here.id,
+      attempt,
+      transport: "sim",
+      peer: b.config.id,
+    });
+    this.#out.input(b, {
+      type: "linkUp",
+      link: there.id,
+      attempt: theirs,
+      transport: "sim",
+      peer: a.config.id,
+    });
   }
 
   #end(owner: SimMember, to: SimMember, latencyMs: number): LinkEnd {

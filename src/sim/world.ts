@@ -197,8 +197,9 @@ export class World {
     const ends = edges.flatMap(([a, b]) =>
       this.network.open(members[a] as SimMember, members[b] as SimMember, 0),
     );
-    for (const { id, owner } of ends) {
-      this.input(owner, { type: "linkUp", link: id, attempt: undefined, transport: "sim" });
+    for (const { id, owner, to } of ends) {
+      const peer = to.config.id;
+      this.input(owner, { type: "linkUp", link: id, attempt: undefined, transport: "sim", peer });
     }
     this.run(0);
     for (const end of ends) {

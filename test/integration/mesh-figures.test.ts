@@ -72,7 +72,7 @@ test("row 50: figures by layer tell what each has done", async () => {
     expect(link.sentBytes).toBeGreaterThan(2_000);
     expect(link.receivedBytes).toBeGreaterThan(0);
   }
-  expect(stats.rejected).toEqual({ version: 0, cluster: 0, malformed: 0 });
+  expect(stats.rejected).toEqual({ version: 0, cluster: 0, malformed: 0, identity: 0 });
   expect(stats.unreadable).toBe(0);
 });
 

@@ -42,7 +42,7 @@ test("row 49: what a later minor version adds is tolerated, another major versio
   const soon = { interval: 10, timeout: 10_000 };
   await expect
     .poll(() => host.stats().rejected, soon)
-    .toEqual({ malformed: 1, version: 1, cluster: 0 });
+    .toEqual({ malformed: 1, version: 1, cluster: 0, identity: 0 });
   // The link goes on, and so does what is known by it.
   const acked = visitor.end.frames.length;
   visitor.end.send("datagram", ping);

@@ -55,8 +55,9 @@ class Victim {
   #greet(): void {
     this.#link++;
     this.#open = true;
-    this.#step({ type: "linkUp", link: this.#link, attempt: undefined, transport: "test" });
-    const record = recordOf(memberId(1_000 + this.#link), { neighbours: [OWN] });
+    const peer = memberId(1_000 + this.#link);
+    this.#step({ type: "linkUp", link: this.#link, attempt: undefined, transport: "test", peer });
+    const record = recordOf(peer, { neighbours: [OWN] });
     const bytes = codec.encode({ type: "hello", record, features: 0 });
     this.#step({ type: "packet", link: this.#link, lane: "reliable", bytes });
   }

@@ -54,7 +54,7 @@ class Relay {
   #greet(id: MemberId): void {
     const link = ++this.#lastLink;
     this.#links.set(id, link);
-    this.#step({ type: "linkUp", link, attempt: undefined, transport: "test" });
+    this.#step({ type: "linkUp", link, attempt: undefined, transport: "test", peer: id });
     this.#packet(link, { type: "hello", record: record(id), features: 0 });
   }
 

@@ -101,7 +101,7 @@ export function linksMade(member: SimMember): number {
 /** Joins two members as an invitation does: by a link that neither core has asked for. */
 export function invite(world: World, a: SimMember, b: SimMember): void {
   for (const end of world.network.open(a, b)) {
-    const input = { type: "linkUp", link: end.id, attempt: undefined, transport: "sim" } as const;
-    world.input(end.owner, input);
+    const common = { link: end.id, attempt: undefined, transport: "sim", peer: end.to.config.id };
+    world.input(end.owner, { type: "linkUp", ...common });
   }
 }

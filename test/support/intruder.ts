@@ -1,20 +1,23 @@
 /** Somebody who got a link with a mesh, by an invitation, and now speaks whatever frames it likes. */
 
-import { idFromBytes } from "../../src/core/lib/ids.ts";
+import type { MemberId } from "../../src/core/lib/ids.ts";
 import { frameCodec } from "../../src/core/wire/codec.ts";
 import type { MemberRecord, Message } from "../../src/core/wire/messages.ts";
 import { type MemoryNetwork, type Mesh, memoryTransport } from "../../src/index.node.ts";
-import { hashOfCluster } from "../../src/session/identity.ts";
+import { hashOfCluster, keyPair } from "../../src/session/identity.ts";
+import { secured } from "../../src/session/secured.ts";
 import { parseInvitation, writeReply } from "../../src/signaling/invitation.ts";
 import { LinkEnd } from "../../src/testing/link-end.ts";
+import { sessionOf, withPsk } from "./sessions.ts";
 
 export class Intruder {
   readonly end: LinkEnd;
-  readonly id = idFromBytes(crypto.getRandomValues(new Uint8Array(16)));
+  readonly id: MemberId;
   readonly #clusterHash: number;
 
-  private constructor(end: LinkEnd, clusterHash: number) {
+  private constructor(end: LinkEnd, id: MemberId, clusterHash: number) {
     this.end = end;
+    this.id = id;
     this.#clusterHash = clusterHash;
   }
 
@@ -25,22 +28,24 @@ export class Intruder {
     const parsed = parseInvitation(invitation.text, clusterHash, Date.now());
     if (!parsed.ok) throw new Error(parsed.flaw);
     const { nonce: invitationNonce, psk, offer } = parsed.value;
-    const end = new LinkEnd(memoryTransport(network), { initiator: false, trickle: false });
+    const [keys, { cluster }] = [await keyPair(), host];
+    const session = await sessionOf({ keys, cluster });
+    const transport = withPsk(secured(memoryTransport(network), session), psk);
+    const end = new LinkEnd(transport, { initiator: false, trickle: false });
     end.signal(offer);
     await end.until("an answer", () => end.signals.length > 0);
-    const random = (count: number) => crypto.getRandomValues(new Uint8Array(count));
     const answer = end.signals[0] as Uint8Array;
     const fields = {
       clusterHash,
       invitationNonce,
-      nonce: random(16),
-      publicKey: random(32),
+      nonce: crypto.getRandomValues(new Uint8Array(16)),
+      publicKey: keys.publicKey,
       answer,
     };
     // It is complete for the host when the newcomer is in, which this one may never be.
     invitation.complete(await writeReply(fields, psk)).catch(() => {});
     await end.opened();
-    return new Intruder(end, clusterHash);
+    return new Intruder(end, keys.id, clusterHash);
   }
 
   /** What a member of this cluster would put on the link, or one of another. */

@@ -30,6 +30,7 @@ export interface MemberOptions
   extends Pick<
     JoinOptions,
     | "cluster"
+    | "secret"
     | "seeds"
     | "tabs"
     | "name"

@@ -12,7 +12,7 @@
 
 import type { Config } from "../config.ts";
 import { invariant } from "../lib/invariant.ts";
-import type { Effect, Lane, LinkId, MemberId } from "../machine.ts";
+import type { Effect, Input, Lane, LinkId, MemberId } from "../machine.ts";
 import type { FrameCodec, RejectReason } from "../wire/codec.ts";
 import {
   DATAGRAM_BYTES_MAX,
@@ -41,11 +41,16 @@ const BULK_PAUSE_MS = 1_000;
 /** A link must greet by then, ms. One slow handshake and a busy page; guess, unmeasured. */
 const GREETING_MS = 5_000;
 
+/** Why a frame was refused: it cannot be read, or greets in another's name. */
+export type Refusal = RejectReason | "identity";
+
 export type ByeReason = MessageOf<"bye">["reason"];
 
 export interface Link {
   readonly id: LinkId;
   readonly transport: string;
+  /** Whom its other end has proven to be. */
+  readonly proven: MemberId;
   readonly openedAt: number;
   /** Undefined until its hello has come. */
   peer: MemberId | undefined;
@@ -104,7 +109,7 @@ export interface LinksOut {
   down(peer: MemberId, reason: string, onPurpose: boolean): void;
   message(from: MemberId, message: Message, link: Link): void;
   /** A frame was refused; the link stays unless it was greeting. */
-  rejected(link: Link, reason: RejectReason): void;
+  rejected(link: Link, reason: Refusal): void;
   /** The time of this step, ms. */
   now(): number;
   /** Sources of bulk for a peer that is made when its turn comes; undefined when there is none. */
@@ -164,11 +169,12 @@ export class LinkTable {
     return latest;
   }
 
-  open(id: LinkId, transport: string, now: number): void {
+  open({ link: id, transport, peer }: Extract<Input, { type: "linkUp" }>, now: number): void {
     invariant(!this.#links.has(id), "the driver never reuses a link id");
     const link: Link = {
       id,
       transport,
+      proven: peer,
       openedAt: now,
       peer: undefined,
       generation: 0,
@@ -365,7 +371,7 @@ export class LinkTable {
     this.#out.message(link.peer, message, link);
   }
 
-  #refuse(link: Link, reason: RejectReason, broken = false): void {
+  #refuse(link: Link, reason: Refusal, broken = false): void {
     this.#out.rejected(link, reason);
     if (link.peer !== undefined && !broken) return;
     this.#out.effect({ type: "disconnect", link: link.id, reason: `rejected: ${reason}` });
@@ -374,6 +380,7 @@ export class LinkTable {
 
   #onHello(link: Link, record: MemberRecord): void {
     if (link.peer !== undefined) return;
+    if (record.id !== link.proven) return this.#refuse(link, "identity");
     const refusal = this.#out.admits(record);
     if (refusal !== undefined) return this.#byeLink(link, refusal);
     link.peer = record.id;

@@ -60,8 +60,13 @@ export class Bench {
     this.table.packet(link, codec.encode(message), 0);
   }
 
+  /** @param peer whom its other end has proven to be */
+  open(link: LinkId, peer: MemberId = HIGH, now = 0): void {
+    this.table.open({ type: "linkUp", link, attempt: undefined, transport: "memory", peer }, now);
+  }
+
   greet(link: LinkId, peer: MemberId, change: Partial<MemberRecord> = {}): void {
-    this.table.open(link, "memory", 0);
+    this.open(link, peer);
     this.receive(link, { type: "hello", record: recordOf(peer, change), features: 0 });
   }
 

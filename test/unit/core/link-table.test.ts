@@ -10,7 +10,7 @@ beforeEach(() => {
 
 describe("greeting", () => {
   test("both ends begin with hello; the link is up when the other's has come", () => {
-    bench.table.open(1, "memory", 0);
+    bench.open(1);
     expect(bench.types(1)).toEqual(["hello"]);
     expect(bench.table.peers()).toEqual([]);
     bench.receive(1, { type: "hello", record: recordOf(HIGH), features: 0 });
@@ -23,7 +23,7 @@ describe("greeting", () => {
   });
 
   test("nothing is heard, and nothing said, before hello", () => {
-    bench.table.open(1, "memory", 0);
+    bench.open(1);
     bench.receive(1, NOTE);
     bench.receive(1, { type: "bye", reason: "full" });
     expect(bench.log).toEqual([]);
@@ -40,7 +40,7 @@ describe("greeting", () => {
   });
 
   test("a fragment before hello ends the link", () => {
-    bench.table.open(1, "memory", 0);
+    bench.open(1);
     bench.receive(1, {
       type: "fragment",
       message: 0,
@@ -58,7 +58,7 @@ describe("greeting", () => {
   ];
   for (const [reason, frame] of strangers) {
     test(`a stranger is refused: ${reason}`, () => {
-      bench.table.open(1, "memory", 0);
+      bench.open(1);
       bench.table.packet(1, frame, 0);
       expect(bench.log).toEqual([`rejected: ${reason}`, `disconnect 1: rejected: ${reason}`]);
       bench.receive(1, { type: "hello", record: recordOf(HIGH), features: 0 });
@@ -73,6 +73,15 @@ describe("greeting", () => {
     });
   }
 
+  test("row 45: a hello in another's name than the proven one is refused, and nobody is taken for it", () => {
+    bench.refusal = "taken";
+    bench.open(1, HIGH);
+    bench.receive(1, { type: "hello", record: recordOf(LOW), features: 0 });
+    expect(bench.log).toEqual(["rejected: identity", "disconnect 1: rejected: identity"]);
+    expect(bench.types(1)).toEqual(["hello"]);
+    expect(bench.table.peers()).toEqual([]);
+  });
+
   test("who is not admitted is told why", () => {
     bench.refusal = "taken";
     bench.greet(1, HIGH);
@@ -83,8 +92,8 @@ describe("greeting", () => {
 
   test("a link that does not greet in 5 s is ended, a greeted one stays", () => {
     bench.greet(1, HIGH);
-    bench.table.open(2, "memory", 0);
-    bench.table.open(3, "memory", 1);
+    bench.open(2);
+    bench.open(3, HIGH, 1);
     bench.forget();
     bench.table.expireGreetings(4_999);
     expect(bench.log).toEqual([]);

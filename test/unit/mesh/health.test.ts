@@ -11,6 +11,7 @@ const SIGNS: HealthSigns = {
   linkCount: 0,
   peerCount: 0,
   introducedCount: 0,
+  refusal: undefined,
   failedLinks: 0,
   wasLinked: false,
   ephemeral: false,
@@ -34,6 +35,17 @@ test.each<[string, Partial<HealthSigns>, string, string[], RegExp]>([
     /of 2 others here: one is in the making/,
   ],
   ["in vain", { introducedCount: 1, failedLinks: 1 }, "isolated", ["unreachable"], /firewall/],
+  [
+    "refused",
+    {
+      introducedCount: 1,
+      failedLinks: 1,
+      refusal: { code: "secret", message: "the same secret, please" },
+    },
+    "isolated",
+    ["refused"],
+    /of 1 others here: the same secret, please/,
+  ],
   ["cut off", { peerCount: 4, wasLinked: true }, "isolated", ["cut-off", "linking"], /were lost/],
   ["no seed", { seeds: [] }, "isolated", ["no-seed"], /invite somebody/],
   [

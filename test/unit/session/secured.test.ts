@@ -14,7 +14,7 @@ import {
   type LinkHandlers,
   type Transport,
 } from "../../../src/transport/transport.ts";
-import { sessionOf } from "../../support/sessions.ts";
+import { sessionOf, withPsk } from "../../support/sessions.ts";
 
 /** What goes over a wire: changed, held back, repeated. `from` is 0 for the initiator. */
 type Wire = (
@@ -139,13 +139,10 @@ describe("row 43: a link opens", () => {
     const [host, guest] = await pair({ secrets: ["x"] });
     const network = new MemoryNetwork();
     const invitationPsk = new Uint8Array(32).fill(9);
-    const ends = [host, guest].map(
-      (session, i) =>
-        new LinkEnd(secured(memoryTransport(network), session), {
-          initiator: i === 0,
-          invitationPsk,
-        } as { initiator: boolean }),
-    ) as [LinkEnd, LinkEnd];
+    const ends = [host, guest].map((session, i) => {
+      const transport = withPsk(secured(memoryTransport(network), session), invitationPsk);
+      return new LinkEnd(transport, { initiator: i === 0 });
+    }) as [LinkEnd, LinkEnd];
     ends[0].onSignal = (payload) => ends[1].signal(payload);
     ends[1].onSignal = (payload) => ends[0].signal(payload);
     await Promise.all(ends.map((end) => end.opened()));
