@@ -1,5 +1,6 @@
 /** The arguments of `hearsay peer`. */
 
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { HearsayError } from "../errors.ts";
 import { type JoinOptions, parseOptions } from "../mesh/options.ts";
@@ -19,6 +20,8 @@ Lines on standard input are said to all as chat. What is said while nobody is th
   --wait SECONDS   give up when it is not in the mesh by then; 0 waits for ever (default 15)
   --json           print one JSON object per line
   --help           print this
+
+The environment variable HEARSAY_SECRET holds the secret of a cluster that has one.
 
 Exit codes: 0 after it has left, 1 when it could not join or was put out, 2 for wrong arguments.
 `;
@@ -57,8 +60,11 @@ export function parsePeerArgs(argv: readonly string[]): PeerArgs | undefined {
   const [url, extra] = positionals;
   if (url === undefined) throw wrong("which cluster? Say ws://HOST:PORT/CLUSTER");
   if (extra !== undefined) throw wrong(`one cluster at a time: what is ${extra}?`);
+  // Not an argument: those can be seen by everybody on the machine.
+  const secret = process.env["HEARSAY_SECRET"];
   const options = parseOptions({
     ...parseOptions(url),
+    ...(secret && { secret }),
     ...(name !== undefined && { name }),
     ...(role !== undefined && { role }),
     joinTimeoutMs: milliseconds(values.wait),

@@ -5,7 +5,7 @@ import { x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { randomBytes } from "./crypto.ts";
-import { KEY_BYTES, type Primitives } from "./primitives.ts";
+import { KEY_BYTES, type Primitives, TAG_BYTES } from "./primitives.ts";
 
 export const primitives: Primitives = {
   dhKey(secretKey = randomBytes(KEY_BYTES)) {
@@ -25,8 +25,11 @@ export const primitives: Primitives = {
 
   hmacSha256: (key, data) => hmac(sha256, key, data),
 
-  seal: (key, nonce, associated, plaintext) =>
-    chacha20poly1305(key, nonce, associated).encrypt(plaintext),
+  seal(key, nonce, associated, plaintext, room = 0) {
+    const sealed = new Uint8Array(room + plaintext.length + TAG_BYTES);
+    chacha20poly1305(key, nonce, associated).encrypt(plaintext, sealed.subarray(room));
+    return sealed;
+  },
 
   open(key, nonce, associated, sealed) {
     try {

@@ -23,9 +23,11 @@ import {
 const CIPHER = "chacha20-poly1305";
 const OPTIONS = { authTagLength: TAG_BYTES };
 
-/** The fixed beginnings of a secret key in PKCS #8 and of a public one in SPKI (RFC 8410). */
+/** The fixed beginning of a secret key in PKCS #8 (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b656e04220420", "hex");
-const SPKI_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
+
+/** A public key as JWK: Node reads and writes those ten times as fast as the others. */
+const JWK = { kty: "OKP", crv: "X25519" };
 
 /** Twice what scrypt needs of memory, as Node asks for. */
 const SCRYPT_BYTES_MAX = (cost: ScryptCost): number => 256 * cost.N * cost.r;
@@ -45,13 +47,13 @@ export const primitives: Primitives = {
 
   hmacSha256: (key, data) => own(createHmac("sha256", key).update(data).digest()),
 
-  seal(key, nonce, associated, plaintext) {
+  seal(key, nonce, associated, plaintext, room = 0) {
     const cipher = createCipheriv(CIPHER, key, nonce, OPTIONS);
     if (associated.length > 0) cipher.setAAD(associated, { plaintextLength: plaintext.length });
-    const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
-    sealed.set(cipher.update(plaintext));
+    const sealed = new Uint8Array(room + plaintext.length + TAG_BYTES);
+    sealed.set(cipher.update(plaintext), room);
     cipher.final();
-    sealed.set(cipher.getAuthTag(), plaintext.length);
+    sealed.set(cipher.getAuthTag(), room + plaintext.length);
     return sealed;
   },
 
@@ -82,14 +84,14 @@ export const primitives: Primitives = {
 };
 
 function dhKeyOf(privateKey: KeyObject, ours: KeyObject): DhKey {
-  const publicKey = own(ours.export({ format: "der", type: "spki" }).subarray(-KEY_BYTES));
+  const publicKey = own(Buffer.from(ours.export({ format: "jwk" }).x ?? "", "base64url"));
   return {
     publicKey,
     shared(theirs) {
       if (theirs.length !== KEY_BYTES) return undefined;
-      const der = Buffer.concat([SPKI_PREFIX, theirs]);
+      const x = Buffer.from(theirs).toString("base64url");
       try {
-        const key = createPublicKey({ key: der, format: "der", type: "spki" });
+        const key = createPublicKey({ key: { ...JWK, x }, format: "jwk" });
         return own(diffieHellman({ privateKey, publicKey: key }));
       } catch {
         return undefined;

@@ -20,12 +20,13 @@ export interface Primitives {
   dhKey(secretKey?: Uint8Array): DhKey;
   sha256(data: Uint8Array): Uint8Array;
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
-  /** The plaintext under key and nonce, and its tag. In a buffer of its own. */
+  /** The plaintext under key and nonce, and its tag. In a buffer of its own, with `room` bytes of zero before it. */
   seal(
     key: Uint8Array,
     nonce: Uint8Array,
     associated: Uint8Array,
     plaintext: Uint8Array,
+    room?: number,
   ): Uint8Array;
   /** Total: undefined for what was not sealed so. In a buffer of its own. */
   open(

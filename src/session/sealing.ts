@@ -6,7 +6,7 @@
  */
 
 import { SeenWindow } from "../core/lib/window.ts";
-import { concat, hkdf, nonce, rekeyed } from "./noise.ts";
+import { hkdf, nonce, rekeyed } from "./noise.ts";
 import type { Primitives } from "./primitives.ts";
 
 /** Frames under one key: many more than are ever under way. */
@@ -54,8 +54,10 @@ export class Sealer {
     const { primitives, numbered } = this.#options;
     const number = ++this.#number;
     if (number % this.#rekeyFrames === 0) this.#key = rekeyed(primitives, this.#key);
-    const sealed = primitives.seal(this.#key, nonce(number), NOTHING, frame);
-    return numbered ? concat(numberBytes(number), sealed) : sealed;
+    const room = numbered ? NUMBER_BYTES : 0;
+    const sealed = primitives.seal(this.#key, nonce(number), NOTHING, frame, room);
+    if (numbered) writeNumber(sealed, number);
+    return sealed;
   }
 }
 
@@ -117,12 +119,10 @@ export class Opener {
   }
 }
 
-function numberBytes(number: number): Uint8Array {
-  const bytes = new Uint8Array(NUMBER_BYTES);
-  const view = new DataView(bytes.buffer);
+function writeNumber(into: Uint8Array, number: number): void {
+  const view = new DataView(into.buffer, into.byteOffset);
   view.setUint32(0, Math.floor(number / 2 ** 32));
   view.setUint32(4, number % 2 ** 32);
-  return bytes;
 }
 
 /** Undefined for none, and for one that a number of ours cannot hold. */

@@ -53,7 +53,9 @@ export function logPanel(mesh: Mesh, people: People, announce: (text: string) =>
   mesh.on("gap", (peer, first, last) => {
     write("links", `${count(last - first + 1, "message")} of ${name(peer)} lost`, "bad");
   });
-  mesh.on("refused", (reason) => write("links", `somebody was refused: another ${reason}`, "warn"));
+  mesh.on("refused", (_, why) =>
+    write("links", `somebody was refused: ${oneLine(why, 200)}`, "warn"),
+  );
   mesh.on("seed", ({ state, reason }) => {
     const why = reason === undefined || state === "up" ? "" : `: ${oneLine(reason, 100)}`;
     write("server", `server ${state}${why}`, state === "up" ? "good" : "warn");
