@@ -120,9 +120,9 @@ export class Session {
     return this.#psks;
   }
 
-  /** From who invited us. */
+  /** From who invited us; a secret of our own is not given up for it. */
   adopt(psks: readonly Uint8Array[]): void {
-    this.#psks = psks;
+    if ((this.#options.secrets ?? []).length === 0) this.#psks = psks;
   }
 
   /** @param psks what to hand over */
