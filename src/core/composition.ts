@@ -50,12 +50,7 @@ export class Composition {
   readonly #config: Config;
   readonly #codec: FrameCodec;
   readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
-  readonly rejected: Record<Refusal, number> = {
-    version: 0,
-    cluster: 0,
-    malformed: 0,
-    identity: 0,
-  };
+  readonly rejected = { version: 0, cluster: 0, malformed: 0, identity: 0 };
   heard = 0;
   duplicates = 0;
   /** What came in our own name and is not ours. Of others' names only they can know. */
