@@ -218,6 +218,8 @@ export class Core implements Machine {
         return this.#layers.state.onNewsDeadline(subject);
       case "state-end":
         return this.#layers.state.endLives();
+      case "state-echo":
+        return this.#layers.state.onEchoDeadline(now);
       case "state-fetch":
         return this.#layers.state.onFetchDeadline(now);
       case "shared":

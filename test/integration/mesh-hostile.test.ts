@@ -137,7 +137,11 @@ describe("a member that sends garbage", () => {
         answer: true,
       },
       { type: "stateParts", hashes: [1, 2] },
-      { type: "stateWant", entries: [{ owner: to, generation: 1, maxVersion: 9 }] },
+      {
+        type: "stateWant",
+        number: 1,
+        entries: [{ owner: to, generation: 1, maxVersion: 9, held: [] }],
+      },
       {
         type: "stateDelta",
         owner: id,

@@ -180,7 +180,15 @@ export const messages = {
     entries: many(stateEntry),
   }),
   stateWant: typed("stateWant", {
-    entries: many(fc.record({ owner: id, generation: number, maxVersion: number })),
+    number,
+    entries: many(
+      fc.record({
+        owner: id,
+        generation: number,
+        maxVersion: number,
+        held: many(fc.record({ from: number, to: number })),
+      }),
+    ),
   }),
   routed: typed("routed", { from: id, path: many(id), hop: number, inner }),
   noRoute: typed("noRoute", { path: many(id), hop: number, target: id, to: id, brokenAt: id }),

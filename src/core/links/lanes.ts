@@ -18,6 +18,9 @@ export const BULK: Types = new Set<Message["type"]>([
 /** What may overtake and be overtaken, and so waits for nothing that was lost before it. */
 const UNORDERED: Types = new Set<Message["type"]>([
   "stateDelta",
+  "stateDigest",
+  "stateParts",
+  "stateWant",
   "payload",
   "iHave",
   "graft",

@@ -1,12 +1,18 @@
 /** Parts (from, to] of an owner's versions, apart from each other and ascending: what is known beyond a hole. */
 
-/** A hole that many parts stand behind is mended by asking. Guess, unmeasured. */
-const RANGES_MAX = 64;
+import { RANGES_MAX } from "../wire/messages.ts";
 
 export type Range = readonly [from: number, to: number];
 
 export class Ranges {
   #parts: Range[] = [];
+
+  /** @param parts of any order and soundness: a stranger may have said them */
+  static of(parts: Iterable<{ readonly from: number; readonly to: number }>): Ranges {
+    const ranges = new Ranges();
+    for (const { from, to } of parts) if (from < to) ranges.add(from, to);
+    return ranges;
+  }
 
   get isEmpty(): boolean {
     return this.#parts.length === 0;

@@ -91,6 +91,11 @@ export class Replica {
     return Math.max(this.maxVersion, this.#ahead.last);
   }
 
+  /** What came early: the parts beyond `maxVersion`. */
+  get ahead(): Ranges {
+    return this.#ahead;
+  }
+
   /** What is next for somebody who holds everything up to `at`, and `sent` beyond; nothing while there are doubts. */
   nextFor(at: number, sent: Ranges): Range | undefined {
     if (this.#doubts.size > 0) return undefined;
@@ -172,6 +177,7 @@ export class Replica {
     if (part.to <= held) return false;
     const contiguous = part.from <= held;
     if (!contiguous && this.#ahead.covers(part.from, part.to)) return false;
+    let fresh = contiguous;
     if (contiguous) {
       // What is held and would have been named is in doubt, before the part's own entries are put.
       if (part.floor > held) {
@@ -179,8 +185,7 @@ export class Replica {
         this.#floor = Math.max(this.#floor, part.floor);
       }
       this.#advance(this.#ahead.follow(part.to));
-    } else if (part.floor <= held) this.#ahead.add(part.from, part.to);
-    let fresh = contiguous;
+    } else if (part.floor <= held) fresh = this.#ahead.add(part.from, part.to);
     for (const entry of part.entries) {
       if (!this.#isNews(entry, held)) continue;
       const item = itemOf(entry, clock);

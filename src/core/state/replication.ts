@@ -13,8 +13,14 @@ import type { Deadlines } from "../lib/deadlines.ts";
 import { isPartCount, partCount } from "../lib/hash.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { MemberId } from "../machine.ts";
-import { DIGEST_MAX, type MessageOf, type StateDigestEntry } from "../wire/messages.ts";
-import { Fetching } from "./fetching.ts";
+import {
+  DIGEST_MAX,
+  type MessageOf,
+  type StateDigestEntry,
+  type StateWantEntry,
+} from "../wire/messages.ts";
+import { Echoes } from "./echoes.ts";
+import { ENOUGH, Fetching } from "./fetching.ts";
 import { Pace } from "./pace.ts";
 import { isSmall, type StateDelta } from "./replica.ts";
 import { endsSession, Serving } from "./serving.ts";
@@ -24,7 +30,7 @@ import { type StateChange, StateStore, type WriteOptions } from "./store.ts";
 const ANNOUNCE_MS = 50;
 
 /** What is asked for is looked after this often, ms. */
-const FETCH_PERIOD_MS = 500;
+const FETCH_PERIOD_MS = 250;
 
 /** Neighbours that differ compare within this share of `repairPeriodMs`, … */
 const COMPARE_SHARE = 0.3;
@@ -45,9 +51,6 @@ const STALE_MS_MIN = 3_000;
 
 /** What has waited for longer is not sent again: links end before. ms. */
 const STALE_MS_MAX = 30_000;
-
-/** In a `stateWant`: I want no more of this. */
-const ENOUGH = Number.MAX_SAFE_INTEGER;
 
 type Told = MessageOf<"stateDigest"> | MessageOf<"stateParts"> | MessageOf<"stateWant">;
 
@@ -82,6 +85,7 @@ export class Replication {
   readonly #serving: Serving;
   readonly #fetching: Fetching;
   readonly #pace = new Pace();
+  readonly #echoes = new Echoes();
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
   #newsAt = Number.NEGATIVE_INFINITY;
@@ -162,7 +166,7 @@ export class Replication {
   }
 
   onWant(from: MemberId, want: MessageOf<"stateWant">): void {
-    if (this.#serving.onWant(from, want.entries)) this.#pace.ease(this.#out.now());
+    if (this.#serving.onWant(from, want)) this.#pace.ease(this.#out.now());
   }
 
   onDelta(from: MemberId, delta: StateDelta, now: number): void {
@@ -170,9 +174,13 @@ export class Replication {
     if (this.#out.generationOf(owner) !== generation) return;
     if (now < (this.#freshFrom.get(from) ?? 0) && delta.entries.some(({ lifeMs }) => lifeMs > 0))
       return;
+    this.#echoes.heard(delta, from);
     const held = this.store.versionOf(owner, generation);
+    const last = this.store.lastOf(owner, generation);
     const changes = this.store.apply(delta);
     const version = this.store.versionOf(owner, generation);
+    // Before the next is asked, which may be the same one.
+    if (endsSession(delta) && version >= delta.last) this.#fetching.onEnd(owner, from);
     if (changes !== undefined) {
       this.#newsAt = now;
       this.#out.changed(changes);
@@ -180,12 +188,12 @@ export class Replication {
       const beyond = this.#out.neighbours().filter((peer) => peer !== from && peer !== owner);
       const left = isSmall(delta) ? this.#flood(delta, this.#beyond(owner, beyond)) : beyond;
       if (version > held) this.#announce(owner, version, left, now);
-      this.#fetching.onProgress(owner, from, version < delta.last, now);
+      const latest = delta.to > last && !isSmall(delta);
+      this.#fetching.onProgress(owner, from, latest, version < delta.last, now);
       this.#serving.advanced(owner);
     } else if (!isSmall(delta) && this.#fetching.isNeedless(owner, from)) {
-      this.#ask(from, [{ owner, generation, maxVersion: ENOUGH }]);
+      this.#ask(from, [{ owner, generation, maxVersion: ENOUGH, held: [] }]);
     }
-    if (endsSession(delta) && version >= delta.last) this.#fetching.onEnd(owner, from);
   }
 
   /**
@@ -255,6 +263,25 @@ export class Replication {
     this.#watch(now);
   }
 
+  /** What flooded is told once more to those who were not heard telling it. */
+  onEchoDeadline(now: number): void {
+    const linked = new Set(this.#out.neighbours());
+    for (let told = this.#echoes.takeDue(now); told; told = this.#echoes.takeDue(now)) {
+      const { owner, generation, from, to, floor } = told.delta;
+      if (this.#out.generationOf(owner) !== generation) continue;
+      if (!this.store.isOf(owner, generation)) continue;
+      const silent = [...told.silent].filter((peer) => linked.has(peer));
+      const again = this.store.deltaOf(owner, [from, to], floor);
+      if (silent.length > 0) this.#out.flood(silent, again, false);
+    }
+    this.#watchEchoes();
+  }
+
+  #watchEchoes(): void {
+    const { next } = this.#echoes;
+    if (next < Number.POSITIVE_INFINITY) this.#deadlines.ensure("state-echo", next);
+  }
+
   #tellOwn(deltas: readonly StateDelta[]): void {
     this.#newsAt = this.#out.now();
     this.#watchLives();
@@ -302,10 +329,10 @@ export class Replication {
     this.#out.tell(to, { type: "stateDigest", entries, count, parts, answer });
   }
 
-  #ask(peer: MemberId, entries: readonly StateDigestEntry[]): void {
-    this.stats.wants++;
+  #ask(peer: MemberId, entries: readonly StateWantEntry[]): void {
     for (let i = 0; i < entries.length; i += DIGEST_MAX) {
-      this.#out.tell(peer, { type: "stateWant", entries: entries.slice(i, i + DIGEST_MAX) });
+      const some = entries.slice(i, i + DIGEST_MAX);
+      this.#out.tell(peer, { type: "stateWant", number: ++this.stats.wants, entries: some });
     }
   }
 
@@ -319,10 +346,14 @@ export class Replication {
   #flood(delta: StateDelta, to: readonly MemberId[]): readonly MemberId[] {
     const now = this.#out.now();
     if (to.length === 0 || !this.#pace.take(now)) return to;
-    const refused = this.#out.flood(to, delta, this.#out.isFullMesh());
+    const surely = this.#out.isFullMesh();
+    const refused = this.#out.flood(to, delta, surely);
     if (refused.length > 0) this.#pace.ease(now);
-    this.stats.floods += to.length - refused.length;
-    for (const peer of to) if (!refused.includes(peer)) this.#serving.passed(peer, delta);
+    const told = to.filter((peer) => !refused.includes(peer));
+    this.stats.floods += told.length;
+    for (const peer of told) this.#serving.passed(peer, delta);
+    if (!surely) this.#echoes.add(delta, told, now);
+    this.#watchEchoes();
     return refused;
   }
 

@@ -8,7 +8,8 @@
  */
 
 import type { MemberId } from "../machine.ts";
-import type { StateDigestEntry } from "../wire/messages.ts";
+import type { MessageOf, StateDigestEntry } from "../wire/messages.ts";
+import { ENOUGH } from "./fetching.ts";
 import { type Range, Ranges } from "./ranges.ts";
 import { isSmall, type StateDelta } from "./replica.ts";
 import type { StateStore } from "./store.ts";
@@ -23,6 +24,8 @@ const LOOKED_AT_MAX = 64;
 const IDLE_MS = 10_000;
 
 interface Session {
+  /** Of the want that began it: an older one, which that has overtaken, means nothing. */
+  readonly number: number;
   /** The neighbour holds everything up to here, and these parts beyond, or it is on its way. */
   at: number;
   readonly sent: Ranges;
@@ -58,20 +61,23 @@ export class Serving {
   }
 
   /** Gives whether something of ours had been sent, as far as we knew, and is asked for again. */
-  onWant(peer: MemberId, entries: readonly StateDigestEntry[]): boolean {
+  onWant(peer: MemberId, { number, entries }: MessageOf<"stateWant">): boolean {
     const now = this.#out.now();
     const { sessions, waiting } = this.#neighbour(peer);
     let wasMissed = false;
-    for (const { owner, generation, maxVersion } of entries) {
+    for (const { owner, generation, maxVersion, held } of entries) {
+      const session = sessions.get(owner);
+      if (session !== undefined && session.number > number) continue;
       const isOwn = owner === this.#own;
       const isOf = this.#store.isOf(owner, generation);
       if (!isOf && !isOwn) continue;
       const at = isOf ? maxVersion : 0;
-      wasMissed ||= isOwn && (sessions.get(owner)?.at ?? 0) > at;
+      wasMissed ||= isOwn && (session?.at ?? 0) > at;
       sessions.delete(owner);
       waiting.delete(owner);
       if (!isOwn && at > this.#store.versionOf(owner, generation)) continue;
-      sessions.set(owner, { at, sent: new Ranges(), told: 0, waitsSince: now, usedAt: now });
+      const sent = isOf ? Ranges.of(held) : new Ranges();
+      sessions.set(owner, { number, at, sent, told: 0, waitsSince: now, usedAt: now });
       waiting.add(owner);
     }
     this.#out.wake(peer);
@@ -105,7 +111,7 @@ export class Serving {
     if (session === undefined) return false;
     const isIdle = owner !== this.#own && this.#out.now() - session.usedAt > IDLE_MS;
     if (isIdle) this.#neighbours.get(peer)?.sessions.delete(owner);
-    return !isIdle;
+    return !isIdle && !isOnce(session);
   }
 
   /** A delta has gone to `peer` by itself. */
@@ -142,6 +148,7 @@ export class Serving {
     const isWhole = session.at >= delta.last;
     if (this.#nextFor(owner, session) !== undefined) waiting.add(owner);
     else if (owner !== this.#own && isWhole && endsSession(delta)) sessions.delete(owner);
+    else if (session.at === ENOUGH) sessions.delete(owner);
     return delta;
   }
 
@@ -190,6 +197,11 @@ export class Serving {
     this.#neighbours.set(peer, neighbour);
     return neighbour;
   }
+}
+
+/** Only holes were asked for, and nothing of what follows. */
+function isOnce({ sent }: Session): boolean {
+  return sent.last === ENOUGH;
 }
 
 /** (from, to] is on its way. Where too many parts are apart it counts as everything: digests tell what is missing. */

@@ -161,6 +161,18 @@ export class StateStore {
     return isOf ? (replica?.maxVersion ?? 0) : 0;
   }
 
+  /** The highest version of `id` that is known of, of this life. */
+  lastOf(id: MemberId, generation: number): number {
+    const replica = this.#replicas.get(id);
+    return replica?.generation === generation ? replica.last : 0;
+  }
+
+  /** The parts of the state of `id` that came early; none of another life. */
+  aheadOf(id: MemberId, generation: number): readonly Range[] {
+    const replica = this.#replicas.get(id);
+    return replica?.generation === generation ? [...replica.ahead] : [];
+  }
+
   /** Whether what is held of `id`, if anything, is of this life. */
   isOf(id: MemberId, generation: number): boolean {
     return this.#replicas.get(id)?.generation === generation;

@@ -46,6 +46,8 @@ export const STATE_ENTRIES_MAX = 4_096;
 /** Keys that an owner may have, with its tombstones. */
 const STATE_KEYS_MAX = 131_072;
 export const DIGEST_MAX = 4_096;
+/** Parts of an owner's versions that are held beyond a hole; with more, the rest is asked for again. Guess, unmeasured. */
+export const RANGES_MAX = 64;
 const IDS_MAX = 1_024;
 
 /** What all members share: a key with the letter of its kind before it, and its value. */
@@ -134,6 +136,16 @@ export type MemberDigestEntry = Infer<typeof memberDigestEntry>;
 
 const stateDigestEntry = struct({ owner: id, generation: varint, maxVersion: varint });
 export type StateDigestEntry = Infer<typeof stateDigestEntry>;
+
+const stateWantEntry = struct({
+  owner: id,
+  generation: varint,
+  /** Up to here all is held, … */
+  maxVersion: varint,
+  /** … and these parts beyond, ascending. */
+  held: list(struct({ from: varint, to: varint }), RANGES_MAX),
+});
+export type StateWantEntry = Infer<typeof stateWantEntry>;
 
 const stateEntry = struct({
   key: name,
@@ -327,9 +339,9 @@ const messages = {
   credit: struct({ total: varint, whole: varint }),
   /**
    * Send me what is newer than these versions, and whatever follows for a while. Answered by `stateDelta`s; a version
-   * that lies beyond what is held ends it.
+   * that lies beyond what is held ends it. The wants of a link are numbered, since one may overtake another.
    */
-  stateWant: struct({ entries: list(stateDigestEntry, DIGEST_MAX) }),
+  stateWant: struct({ number: varint, entries: list(stateWantEntry, DIGEST_MAX) }),
   /** A hash for each part of the sender's table of members. Answered by `memberDigest` of those that differ. */
   memberParts: struct({ hashes: list(uint32, PARTS_MAX) }),
   /** What the sender of a digest does not know. `more`: another one follows. */

@@ -5,11 +5,22 @@ import { Rng } from "../../../src/core/lib/rng.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
 import type { StateDelta } from "../../../src/core/state/replica.ts";
 import { Replication } from "../../../src/core/state/replication.ts";
-import type { MessageOf, StateDigestEntry } from "../../../src/core/wire/messages.ts";
+import type {
+  MessageOf,
+  StateDigestEntry,
+  StateWantEntry,
+} from "../../../src/core/wire/messages.ts";
 import { configOf, memberId, PLAIN } from "./support.ts";
 
 const [OWN, A, B, C, O] = [1, 2, 3, 4, 9].map(memberId) as [string, string, string, string, string];
 const n = (id: MemberId): number => Number.parseInt(id, 16);
+
+/** What a want says it holds beyond a hole. */
+function beyond(entry: StateDigestEntry | StateWantEntry): string {
+  if (!("held" in entry)) return "";
+  const upTo = (to: number): string => (to === Number.MAX_SAFE_INTEGER ? "∞" : `${to}`);
+  return entry.held.map(({ from, to }) => `+(${from}, ${upTo(to)}]`).join("");
+}
 
 class Bench {
   readonly log: string[] = [];
@@ -23,6 +34,7 @@ class Bench {
   busy: MemberId | undefined;
   isFullMesh = false;
   now = 0;
+  wants = 0;
 
   constructor() {
     const config = configOf({}, { id: OWN });
@@ -46,7 +58,9 @@ class Bench {
         const what =
           message.type === "stateParts"
             ? `${message.hashes.length} parts`
-            : message.entries.map((one) => `${n(one.owner)}@${one.maxVersion}`).join(" ");
+            : message.entries
+                .map((one) => `${n(one.owner)}@${one.maxVersion}${beyond(one)}`)
+                .join(" ");
         this.log.push(`${message.type} ${what} to ${n(to)}`);
       },
       bringsBulk: (from) => from === this.busy,
@@ -66,6 +80,7 @@ class Bench {
       this.now = at;
       const [scope, peer = ""] = (this.deadlines.take(at) ?? "").split(":");
       if (scope === "state-news") this.state.onNewsDeadline(peer);
+      if (scope === "state-echo") this.state.onEchoDeadline(at);
       if (scope === "state-fetch") this.state.onFetchDeadline(at);
       if (scope === "state-compare") this.state.compare(peer);
     }
@@ -85,8 +100,18 @@ class Bench {
     this.state.onDelta(from, { type: "stateDelta", kept: undefined, ...delta, ...rest }, this.now);
   }
 
-  want(from: MemberId, owner: MemberId, maxVersion: number): void {
-    this.state.onWant(from, { type: "stateWant", entries: [{ owner, generation: 1, maxVersion }] });
+  want(
+    from: MemberId,
+    owner: MemberId,
+    maxVersion: number,
+    held: StateWantEntry["held"] = [],
+    number = ++this.wants,
+  ): void {
+    this.state.onWant(from, {
+      type: "stateWant",
+      number,
+      entries: [{ owner, generation: 1, maxVersion, held }],
+    });
   }
 
   served(to: MemberId): string[] {
@@ -135,6 +160,17 @@ describe("our own writes", () => {
     expect([bench.served(A), bench.served(B)]).toEqual([[], ["1 (0, 1]"]]);
   });
 
+  test("that flooded as datagrams are sent once more to who was not heard passing them on", () => {
+    bench.state.write("k", new Uint8Array(1));
+    bench.hear(B, { owner: OWN, size: 1 });
+    bench.taken();
+    bench.pass(199);
+    expect(bench.taken()).toEqual([]);
+    bench.neighbours = [A, B];
+    bench.pass(10_000);
+    expect(bench.taken()).toEqual(["flood 1@1 lossy to 2"]);
+  });
+
   test("are served with what still holds once tombstones were forgotten, however long the link has been open", () => {
     bench.want(A, OWN, 0);
     bench.state.write("k", new Uint8Array(1_000));
@@ -166,6 +202,9 @@ describe("what others wrote", () => {
     expect(bench.taken()).toEqual(["changed 9 k"]);
     bench.pass(100);
     expect(bench.taken()).toEqual(["stateDigest 9@2 to 3", "stateDigest 9@2 to 4"]);
+    bench.hear(C, { size: 256 });
+    bench.pass(1_000);
+    expect(bench.taken()).toEqual(["flood 9@1 lossy to 3"]);
   });
 
   test("is not passed on where its owner reaches everybody, nor announced to who has it", () => {
@@ -191,13 +230,53 @@ describe("what is missing", () => {
     bench.holds(B, entry(5));
     bench.holds(C, entry(7));
     expect(bench.taken()).toEqual(["stateWant 9@0 to 2"]);
-    bench.pass(1_999);
+    bench.pass(499);
     expect(bench.taken()).toEqual([]);
-    bench.pass(2_500);
+    bench.pass(500);
     expect(bench.taken()).toEqual(["stateWant 9@0 to 3"]);
+    bench.pass(1_499);
+    expect(bench.taken()).toEqual([]);
+    bench.pass(1_500);
+    expect(bench.taken()).toEqual(["stateWant 9@0 to 4"]);
     bench.neighbours = [A, C];
     bench.state.onLinkDown(B, bench.now);
-    expect(bench.taken().length).toBe(1);
+    expect(bench.taken()).toEqual([]);
+    bench.state.onLinkDown(C, bench.now);
+    expect(bench.taken()).toEqual(["stateWant 9@0 to 2"]);
+  });
+
+  test("is waited for while who was asked brings some of it", () => {
+    for (const peer of [A, B]) bench.holds(peer, entry(5));
+    bench.hear(A, { to: 1, last: 5 });
+    bench.taken();
+    bench.pass(1_999);
+    expect(bench.taken().filter((one) => one.startsWith("stateWant"))).toEqual([]);
+    bench.pass(2_000);
+    expect(bench.taken()).toContain("stateWant 9@1 to 3");
+  });
+
+  test("is a hole that has stood for long: another is asked for that alone", () => {
+    for (const peer of [A, B, C]) bench.holds(peer, entry(9));
+    bench.hear(A, { to: 1, last: 9 });
+    bench.hear(A, { to: 3, last: 9 });
+    bench.hear(A, { to: 5, last: 9 });
+    bench.pass(500);
+    bench.taken();
+    bench.hear(A, { to: 7, last: 9 });
+    bench.pass(1_000);
+    const holes = "stateWant 9@1+(2, 3]+(4, ∞]";
+    expect(bench.taken().filter((one) => one.startsWith("stateWant"))).toEqual([`${holes} to 3`]);
+    bench.hear(A, { to: 9, last: 9 });
+    bench.pass(1_500);
+    expect(bench.taken().filter((one) => one.startsWith("stateWant"))).toEqual([
+      "stateWant 9@1+(2, 3]+(4, 5]+(6, ∞] to 4",
+    ]);
+    bench.hear(B, { to: 2, last: 9 });
+    bench.hear(B, { to: 4, last: 9 });
+    bench.hear(A, { to: 6, last: 9 });
+    bench.hear(A, { to: 8, last: 9 });
+    bench.pass(60_000);
+    expect(bench.taken().filter((one) => one.startsWith("stateWant"))).toEqual([]);
   });
 
   test("is asked of the next for the rest when who was asked has no more", () => {
@@ -217,7 +296,7 @@ describe("what is missing", () => {
     bench.busy = A;
     bench.pass(29_999);
     expect(bench.taken()).toEqual(["stateWant 9@0 to 2"]);
-    bench.pass(31_000);
+    bench.pass(30_000);
     expect(bench.taken()).toEqual(["stateWant 9@0 to 3"]);
   });
 
@@ -234,9 +313,9 @@ describe("what is missing", () => {
   test("of a neighbour comes unasked; another is asked when it does not", () => {
     bench.neighbours = [A, O];
     bench.holds(A, entry(5));
-    bench.pass(999);
+    bench.pass(499);
     expect(bench.taken()).toEqual([]);
-    bench.pass(1_000);
+    bench.pass(500);
     expect(bench.taken()).toEqual(["stateWant 9@0 to 2"]);
   });
 
@@ -293,6 +372,24 @@ describe("who asked", () => {
     expect(bench.served(B)).toEqual(["9 (3, 4]"]);
     bench.hear(A, { to: 6 });
     expect(bench.served(B)).toEqual(["9 (5, 6]"]);
+  });
+
+  test("is not sent what it holds beyond a hole, nor, asking for a hole alone, what follows", () => {
+    bench.want(B, O, 0, [{ from: 1, to: 2 }]);
+    expect(bench.served(B)).toEqual(["9 (0, 1]", "9 (2, 3]"]);
+    bench.want(C, O, 0, [{ from: 1, to: Number.MAX_SAFE_INTEGER }]);
+    expect(bench.served(C)).toEqual(["9 (0, 1]"]);
+    bench.taken();
+    bench.hear(A, { to: 4 });
+    bench.pass(100);
+    expect([bench.served(B), bench.served(C)]).toEqual([["9 (3, 4]"], []]);
+    expect(bench.taken()).toContain("stateDigest 9@4 to 4");
+  });
+
+  test("and has enough is served all the same when it has asked anew, in whatever order that comes", () => {
+    bench.want(B, O, 2, [], 2);
+    bench.want(B, O, Number.MAX_SAFE_INTEGER, [], 1);
+    expect(bench.served(B)).toEqual(["9 (2, 3]"]);
   });
 
   test("has the longest backlog served first, but for what waits for long", () => {
