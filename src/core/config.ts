@@ -23,6 +23,10 @@ export interface Identity {
   readonly slowOfferer: boolean;
   /** A Node process: it keeps more links. */
   readonly node: boolean;
+  /** The kinds of transport it has, the best first. Default none: it does not say, and any may do. */
+  readonly kinds?: readonly string[];
+  /** It can dial addresses. Default false. */
+  readonly dials?: boolean;
 }
 
 interface Parameter {
@@ -156,7 +160,7 @@ export const PARAMETERS = {
 } as const satisfies Record<string, Parameter>;
 
 export type Parameters = { readonly [K in keyof typeof PARAMETERS]: number };
-export type Config = Identity & Parameters;
+export type Config = Required<Identity> & Parameters;
 
 /**
  * Every configuration is a copy of this with other values. So to the engine all are of one kind: thousands of members,
@@ -173,6 +177,8 @@ const BLANK: Config = {
   addresses: [],
   slowOfferer: false,
   node: false,
+  kinds: [],
+  dials: false,
   ...(Object.fromEntries(
     Object.entries(PARAMETERS).map(([name, parameter]) => [name, parameter.default]),
   ) as Parameters),

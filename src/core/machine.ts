@@ -186,7 +186,11 @@ export type Effect =
       readonly attempt: AttemptId;
       readonly peer: MemberId;
       readonly initiator: boolean;
+      /** The kind of transport to use; undefined: any, for an end does not say what it has. */
+      readonly transport: string | undefined;
     }
+  /** Begin a link with a member that may be there, without any attempt; a failure is not told. */
+  | { readonly type: "dial"; readonly peer: MemberId; readonly addresses: readonly string[] }
   /** Signalling from the other end of an attempt. */
   | { readonly type: "signal"; readonly attempt: AttemptId; readonly payload: Uint8Array }
   /** Give the attempt up; no `connectFailed` follows. */

@@ -30,6 +30,7 @@ export interface LinkEnd {
 export interface SimAttempt {
   readonly peer: SimMember;
   readonly initiator: boolean;
+  readonly kind: string | undefined;
 }
 
 export class SimMember {

@@ -50,6 +50,8 @@ export interface NetworkOptions {
   /** Share of attempts that never open; the transport says so after `linkFailureMs`. */
   readonly linkFailure: number;
   readonly linkFailureMs: number;
+  /** Share of pairs of members that a kind of transport never connects, for a NAT or a firewall is between them. */
+  readonly kindFailure: Readonly<Record<string, number>>;
   /** What each direction of a link carries; both lanes together. */
   readonly bytesPerSecond: number;
 }
@@ -70,6 +72,7 @@ const DEFAULT_NETWORK: NetworkOptions = {
   linkSetupMs: 100,
   linkFailure: 0,
   linkFailureMs: 15_000,
+  kindFailure: {},
   bytesPerSecond: Number.POSITIVE_INFINITY,
 };
 

@@ -7,15 +7,18 @@
  * datagrams and hold up the reliable lane until they are over; nobody is told that a link is dead.
  */
 
-import type { Rng } from "../core/lib/rng.ts";
+import { Rng } from "../core/lib/rng.ts";
 import type { AttemptId, Input, Lane, LinkId } from "../core/machine.ts";
 import { DATAGRAM_BYTES_MAX } from "../core/wire/messages.ts";
 import { type EventQueue, Happening } from "./event-queue.ts";
-import type { LinkEnd, SimMember } from "./member.ts";
+import type { LinkEnd, SimAttempt, SimMember } from "./member.ts";
 import { drawLatency, type NetworkOptions } from "./network-options.ts";
 
 /** Retransmission times double up to this, ms. */
 const RETRANSMIT_MS_MAX = 4_000;
+
+/** The kind of transport whose ends have addresses. */
+const DIALLED = "udp";
 
 export interface NetworkOut {
   input(member: SimMember, input: Input): void;
@@ -64,13 +67,23 @@ export class Network {
   }
 
   /** An attempt begins: the initiator makes its offer. */
-  connect(member: SimMember, attempt: AttemptId, peer: SimMember, initiator: boolean): void {
-    member.attempts.set(attempt, { peer, initiator });
+  connect(member: SimMember, attempt: AttemptId, to: SimAttempt): void {
+    const { initiator } = to;
+    member.attempts.set(attempt, to);
     this.#queue.later(this.options.linkFailureMs, () => {
       if (!member.attempts.delete(attempt)) return;
       this.#out.input(member, { type: "connectFailed", attempt, reason: "no link in time" });
     });
     if (initiator && this.#rng.float() >= this.options.linkFailure) this.#signal(member, attempt);
+  }
+
+  /** A member dials another's address. Who dials hears nothing of a failure. */
+  dial(member: SimMember, peer: SimMember): void {
+    if (this.#rng.float() < this.options.linkFailure) return;
+    this.#queue.later(this.options.linkSetupMs, () => {
+      if (peer.config.addresses.length === 0 || !this.#connects(member, peer, DIALLED)) return;
+      for (const end of this.open(member, peer)) this.#tellUp(end, undefined, DIALLED);
+    });
   }
 
   /** Signalling from the other end of an attempt: an offer is answered, an answer opens the link. */
@@ -234,26 +247,39 @@ export class Network {
 
   /** Both ends have each other's signalling, and the path is there or not. */
   #meet(a: SimMember, attempt: AttemptId, theirs: AttemptId): void {
-    const b = a.attempts.get(attempt)?.peer;
-    if (b === undefined || b.attempts.get(theirs)?.peer !== a) return;
-    if (!this.reaches(a, b) || !this.reaches(b, a)) return;
+    const { peer: b, kind } = a.attempts.get(attempt) ?? {};
+    const other = b?.attempts.get(theirs);
+    if (b === undefined || other?.peer !== a || other.kind !== kind) return;
+    if (!this.#connects(a, b, kind)) return;
     a.attempts.delete(attempt);
     b.attempts.delete(theirs);
     const [here, there] = this.open(a, b);
-    this.#out.input(a, {
-      type: "linkUp",
-      link: here.id,
-      attempt,
-      transport: "sim",
-      peer: b.config.id,
-    });
-    this.#out.input(b, {
-      type: "linkUp",
-      link: there.id,
-      attempt: theirs,
-      transport: "sim",
-      peer: a.config.id,
-    });
+    const transport = kind ?? "sim";
+    this.#tellUp(here, attempt, transport);
+    this.#tellUp(there, theirs, transport);
+  }
+
+  #tellUp({ id, owner, to }: LinkEnd, attempt: AttemptId | undefined, transport: string): void {
+    const peer = to.config.id;
+    this.#out.input(owner, { type: "linkUp", link: id, attempt, transport, peer });
+  }
+
+  /** Whether a transport finds a way between two members. */
+  #connects(a: SimMember, b: SimMember, kind: string | undefined): boolean {
+    return this.reaches(a, b) && this.reaches(b, a) && this.#suits(a, b, kind);
+  }
+
+  /** Whether any transport could find a way between two members that are there. */
+  couldConnect(a: SimMember, b: SimMember): boolean {
+    if (a.config.kinds.length === 0) return true;
+    return a.config.kinds.some((kind) => this.#suits(a, b, kind));
+  }
+
+  #suits(a: SimMember, b: SimMember, kind: string | undefined): boolean {
+    if (kind === undefined) return true;
+    if (!a.config.kinds.includes(kind) || !b.config.kinds.includes(kind)) return false;
+    const share = this.options.kindFailure[kind] ?? 0;
+    return share === 0 || Rng.fromSeed(pairKey(...ordered(a, b))).float() >= share;
   }
 
   #end(owner: SimMember, to: SimMember, latencyMs: number): LinkEnd {
@@ -295,6 +321,11 @@ class Arrival extends Happening {
   happen(): void {
     this.#network.arrive(this.#end, this.#lane, this.#bytes, this.#leftAt);
   }
+}
+
+/** The lower index first: a firewall is the same from both sides. */
+function ordered(a: SimMember, b: SimMember): [SimMember, SimMember] {
+  return a.index < b.index ? [a, b] : [b, a];
 }
 
 const INDEX_MAX = 2 ** 24;

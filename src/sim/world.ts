@@ -231,10 +231,11 @@ export class World {
   restart(former: SimMember, options: RestartOptions = {}): SimMember {
     this.crash(former);
     const { store = true, newId = false } = options;
-    const { name, role, meta, node, slowOfferer } = former.config;
+    const { name, role, meta, node, slowOfferer, kinds, dials, addresses } = former.config;
+    const transports = { kinds, dials, addresses, slowOfferer };
     const known = former.core.members().find(({ id }) => id === former.config.id)?.generation ?? 0;
     const generation = store ? known + 1 : WALL_START_MS + Math.floor(this.now);
-    const identity = { name, role, meta, node, slowOfferer, generation };
+    const identity = { name, role, meta, node, ...transports, generation };
     if (newId) return this.add({ ...identity, generation: 1 });
     const member = this.add({ ...identity, id: former.config.id });
     const entries = [...former.kept.values()];
@@ -441,9 +442,14 @@ export class World {
       case "island":
         return this.seedServer.onEffect(member, effect);
       case "connect": {
-        const { attempt, initiator } = effect;
+        const { attempt, initiator, transport: kind } = effect;
         const peer = this.#byId.get(effect.peer) ?? member;
-        return this.network.connect(member, attempt, peer, initiator);
+        return this.network.connect(member, attempt, { peer, initiator, kind });
+      }
+      case "dial": {
+        const peer = this.#byId.get(effect.peer);
+        if (peer !== undefined) this.network.dial(member, peer);
+        return;
       }
       case "signal":
         return this.network.onSignal(member, effect.attempt, effect.payload);

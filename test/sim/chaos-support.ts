@@ -10,7 +10,7 @@ export interface ChaosResult {
 
 export function runChaos(seed: number, members: number, faults: number): ChaosResult {
   const scenario = SCENARIOS.find(({ name }) => name === "chaos") as Scenario;
-  const settings = { members, loss: 0, seed, options: { faults, apartMs: 3_000 } };
+  const settings = { members, loss: 0, seed, options: { faults, apartMs: 3_000, kinds: 0 } };
   const { violations, traceHash } = runScenario(scenario, settings);
   return {
     violations: violations.map(

@@ -111,7 +111,8 @@ export const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type:
   linkAccept: typed("linkAccept", { attempt: number, flags: number }),
   linkReject: typed("linkReject", {
     attempt: number,
-    reason: fc.constantFrom("full" as const, "failed" as const),
+    reason: fc.constantFrom("full" as const, "failed" as const, "kind" as const),
+    instead: fc.option(id, { nil: undefined }),
   }),
   signal: typed("signal", { attempt: number, number, payload: bytes }),
   direct: typed("direct", { generation: number, sequence: number, name, value: bytes }),

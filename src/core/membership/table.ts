@@ -11,6 +11,7 @@
 import type { Config } from "../config.ts";
 import { partOf, SetHash } from "../lib/hash.ts";
 import { invariant } from "../lib/invariant.ts";
+import { bitsOf } from "../lib/kinds.ts";
 import { LayeredMap } from "../lib/layered-map.ts";
 import type { About, MemberId } from "../machine.ts";
 import {
@@ -341,7 +342,10 @@ function ownRecord(config: Config): MemberRecord {
     version: 1,
     incarnation: 0,
     state: "alive",
-    flags: (config.slowOfferer ? FLAG_SLOW_OFFERER : 0) | (config.node ? FLAG_NODE : 0),
+    flags:
+      (config.slowOfferer ? FLAG_SLOW_OFFERER : 0) |
+      (config.node ? FLAG_NODE : 0) |
+      bitsOf(config.kinds),
     name: config.name,
     role: config.role,
     meta: config.meta,

@@ -13,16 +13,19 @@
  * No connection is made before B has answered, and B makes none before A's offer comes: of several that are asked at
  * once, the first ones to answer are dialled and the others cost nothing. The asker offers, unless it alone is slow
  * at that (Firefox). Connections begun in a minute are bounded at both ends.
+ * The asker names the transports that it has, the other end the one to use: `choice.ts`.
  * One attempt for a pair at a time: when both ask at once, the lower id's request stands and the other is withdrawn.
  * The asker's number names the attempt on the wire.
  */
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
+import { bitOf } from "../lib/kinds.ts";
 import type { Rng } from "../lib/rng.ts";
 import { TokenBucket } from "../lib/token-bucket.ts";
 import type { AttemptId, Effect, MemberId, SeedId } from "../machine.ts";
 import { FLAG_SLOW_OFFERER, type Inner, type LinkRequest } from "../wire/messages.ts";
+import { Choice } from "./choice.ts";
 import { Pauses } from "./pauses.ts";
 
 /** Signals of one attempt and one end: an offer or answer and its candidates, bundled. More are not repeated. */
@@ -31,7 +34,8 @@ const SIGNALS_MAX = 32;
 /** The mesh changes while links are made, and what was on its way then is lost: so soon it is sent again, ms. */
 const RESEND_MS = 2_000;
 
-type RejectWord = Extract<Inner, { type: "linkReject" }>["reason"];
+type LinkReject = Extract<Inner, { type: "linkReject" }>;
+type RejectWord = LinkReject["reason"];
 
 interface Attempt {
   /** Our name for it, with the driver. */
@@ -44,6 +48,8 @@ interface Attempt {
   readonly seed: SeedId | undefined;
   /** Whether the other end is slow at offering; known once it has asked or answered. */
   theySlow: boolean;
+  /** The transport it goes by. */
+  kind: string | undefined;
   connecting: boolean;
   /** The link is open and has not been greeted. */
   linked: boolean;
@@ -55,7 +61,8 @@ interface Attempt {
   resentAt: number;
 }
 
-type AttemptStart = Pick<Attempt, "id" | "wireId" | "peer" | "asker" | "seed" | "theySlow">;
+type AttemptStart = Pick<Attempt, "id" | "wireId" | "peer" | "asker" | "seed"> &
+  Partial<Pick<Attempt, "theySlow" | "kind">>;
 
 export interface AttemptsOut {
   effect(effect: Effect): void;
@@ -69,6 +76,12 @@ export interface AttemptsOut {
   missed(now: number): void;
   /** An attempt is over without a link. */
   failed(peer: MemberId, reason: string): void;
+  /** What a member says of itself in its record, if it is known. */
+  flagsOf(peer: MemberId): number;
+  /** Somebody who has a transport in common with who offers these. */
+  suiting(flags: number): MemberId | undefined;
+  /** A member says through a seed that no link with it is possible, and perhaps who is to be asked in its place. */
+  referred(seed: SeedId, from: MemberId, instead: MemberId | undefined): void;
   /** There is no way to `peer` now, or its seed does not have it. */
   notFound(peer: MemberId): void;
 }
@@ -78,6 +91,7 @@ export class Attempts {
   readonly #config: Config;
   readonly #deadlines: Deadlines;
   readonly #out: AttemptsOut;
+  readonly #choice: Choice;
   readonly #byPeer = new Map<MemberId, Attempt>();
   readonly #byId = new Map<AttemptId, Attempt>();
   /** Walks under way, by their attempt. */
@@ -91,6 +105,7 @@ export class Attempts {
     this.#deadlines = deadlines;
     this.#out = out;
     this.pauses = new Pauses(config, rng);
+    this.#choice = new Choice(config);
     this.#lastId = rng.below(2 ** 30);
     const { dialsPerMinuteMax } = config;
     this.#dials = new TokenBucket(dialsPerMinuteMax / 60, dialsPerMinuteMax, 0);
@@ -130,8 +145,9 @@ export class Attempts {
   ): void {
     if (this.#byPeer.has(peer) || this.free(now) < 1) return;
     const id = ++this.#lastId;
-    const attempt = this.#begin({ id, wireId: id, peer, asker: true, seed, theySlow: false }, now);
-    const request: Inner = { type: "linkRequest", ...this.#request(id, generation, links) };
+    const attempt = this.#begin({ id, wireId: id, peer, asker: true, seed }, now);
+    const flags = this.#flags(this.#choice.offer(peer, this.#out.flagsOf(peer), now));
+    const request: Inner = { type: "linkRequest", attempt: id, generation, flags, links };
     if (!this.#out.carry(peer, request, seed)) this.#giveUp(attempt, now);
   }
 
@@ -140,7 +156,19 @@ export class Attempts {
     const id = ++this.#lastId;
     this.#walks.add(id);
     this.#deadlines.set(`attempt:${id}`, now + this.#config.requestTimeoutMs);
-    return this.#request(id, generation, links);
+    const flags = this.#flags(this.#choice.offer(undefined, 0, now));
+    return { attempt: id, generation, flags, links };
+  }
+
+  /** Whether any transport of who offers these is ours, too. */
+  suits(flags: number): boolean {
+    return this.#choice.suits(flags);
+  }
+
+  /** What failed without a network says nothing. */
+  forgive(): void {
+    this.pauses.endAll();
+    this.#choice.forget();
   }
 
   onRequest(from: MemberId, request: LinkRequest, seed: SeedId | undefined, now: number): void {
@@ -153,7 +181,8 @@ export class Attempts {
     }
     const reason = this.#refusal(from, request, now);
     if (reason === undefined) return this.#accept(from, request, seed, now);
-    this.#out.carry(from, { type: "linkReject", attempt: request.attempt, reason }, seed);
+    const instead = reason === "kind" ? this.#out.suiting(request.flags) : undefined;
+    this.#out.carry(from, rejectOf(request.attempt, reason, instead), seed);
   }
 
   /** A walk of `from` ends here. False when it should go on. */
@@ -177,20 +206,21 @@ export class Attempts {
     if (found) this.#endWalk(wireId);
     const other = found ? this.#byPeer.get(from) : undefined;
     const wins = other === undefined || (this.#config.id < from && !other.connecting);
-    const late = !found && asked === undefined;
+    const late = (!found && asked === undefined) || !this.#choice.suits(flags);
     if (late || !wins || !this.#out.wants(from) || !this.#dials.take(now)) {
       if (asked !== undefined) this.#end(asked);
-      this.#out.carry(from, { type: "linkReject", attempt: wireId, reason: "failed" }, seed);
+      this.#out.carry(from, rejectOf(wireId, "failed"), seed);
       return;
     }
     if (other !== undefined) this.#drop(other);
-    const start = { id: wireId, wireId, peer: from, asker: true, seed, theySlow };
+    const start = { id: wireId, wireId, peer: from, asker: true, seed };
     const attempt = found ? this.#begin(start, now) : (asked as Attempt);
     attempt.theySlow = theySlow;
+    attempt.kind = this.#choice.of(from, flags, now);
     this.#connect(attempt, now);
   }
 
-  onReject(from: MemberId, wireId: number, reason: RejectWord, now: number): void {
+  onReject(from: MemberId, { attempt: wireId, reason, instead }: LinkReject, now: number): void {
     if (this.#walks.has(wireId)) {
       this.#endWalk(wireId);
       return this.#out.missed(now);
@@ -198,6 +228,11 @@ export class Attempts {
     const attempt = this.#match(from, wireId);
     if (attempt === undefined || attempt.linked) return;
     if (isWaiting(attempt)) return this.#end(attempt);
+    // It has but the one that failed before: that is to be tried again.
+    const isOnlyOne = reason === "kind" && this.#choice.forgive(from);
+    if (attempt.seed !== undefined && reason === "kind" && !isOnlyOne) {
+      this.#out.referred(attempt.seed, from, instead);
+    }
     const why = attempt.connecting ? "given up by the other end" : `refused: ${reason}`;
     this.#fail(attempt, why, now);
   }
@@ -250,8 +285,7 @@ export class Attempts {
     const attempt = this.#byId.get(id);
     if (attempt === undefined) return;
     // The other end would wait for its own transport to give up.
-    const reject: Inner = { type: "linkReject", attempt: attempt.wireId, reason: "failed" };
-    this.#out.carry(attempt.peer, reject, attempt.seed);
+    this.#out.carry(attempt.peer, rejectOf(attempt.wireId, "failed"), attempt.seed);
     this.#fail(attempt, reason, now);
   }
 
@@ -289,16 +323,13 @@ export class Attempts {
     for (const attempt of [...this.#byPeer.values()]) this.#drop(attempt);
   }
 
-  #request(attempt: AttemptId, generation: number, links: number): LinkRequest {
-    return { attempt, generation, flags: this.#flags(), links };
-  }
-
-  #flags(): number {
-    return this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0;
+  #flags(kinds: number): number {
+    return (this.#config.slowOfferer ? FLAG_SLOW_OFFERER : 0) | kinds;
   }
 
   /** Who has no link at all is let in, whatever was dialled before. */
   #refusal(from: MemberId, request: LinkRequest, now: number): RejectWord | undefined {
+    if (!this.#choice.suits(request.flags)) return "kind";
     if (this.#byPeer.size >= 4 * this.#config.attemptsMax) return "full";
     if (request.links > 0 && this.#dials.available(now) < 1) return "full";
     return this.#out.refusal(from, request);
@@ -307,9 +338,11 @@ export class Attempts {
   #accept(from: MemberId, request: LinkRequest, seed: SeedId | undefined, now: number): void {
     const wireId = request.attempt;
     const theySlow = (request.flags & FLAG_SLOW_OFFERER) !== 0;
-    const start = { id: ++this.#lastId, wireId, peer: from, asker: false, seed, theySlow };
+    const kind = this.#choice.of(from, request.flags, now);
+    const start = { id: ++this.#lastId, wireId, peer: from, asker: false, seed, theySlow, kind };
     const attempt = this.#begin(start, now);
-    const accept: Inner = { type: "linkAccept", attempt: wireId, flags: this.#flags() };
+    const flags = this.#flags(kind === undefined ? 0 : bitOf(kind));
+    const accept: Inner = { type: "linkAccept", attempt: wireId, flags };
     if (!this.#out.carry(from, accept, seed)) return this.#end(attempt);
     // The asker is to make its offer by then, or to say that it does not.
     this.#deadlines.set(`attempt:${attempt.id}`, now + this.#config.attemptTimeoutMs / 2);
@@ -320,6 +353,8 @@ export class Attempts {
 
   #begin(start: AttemptStart, now: number): Attempt {
     const attempt: Attempt = {
+      theySlow: false,
+      kind: undefined,
       ...start,
       connecting: false,
       linked: false,
@@ -343,7 +378,8 @@ export class Attempts {
     attempt.connecting = true;
     this.#deadlines.set(`attempt:${attempt.id}`, now + this.#config.attemptTimeoutMs);
     const initiator = this.#isOfferer(attempt);
-    this.#out.effect({ type: "connect", attempt: attempt.id, peer: attempt.peer, initiator });
+    const { id, peer, kind } = attempt;
+    this.#out.effect({ type: "connect", attempt: id, peer, initiator, transport: kind });
     for (const payload of attempt.early) {
       this.#out.effect({ type: "signal", attempt: attempt.id, payload });
     }
@@ -370,6 +406,7 @@ export class Attempts {
   }
 
   #fail(attempt: Attempt, reason: string, now: number): void {
+    if (attempt.connecting) this.#choice.failed(attempt.peer, attempt.kind, now);
     this.#pause(attempt, now);
     this.#out.failed(attempt.peer, reason);
   }
@@ -407,6 +444,10 @@ export class Attempts {
     this.#deadlines.clear(`attempt:${attempt.id}`);
     this.#deadlines.clear(`resend:${attempt.id}`);
   }
+}
+
+function rejectOf(attempt: number, reason: RejectWord, instead?: MemberId): LinkReject {
+  return { type: "linkReject", attempt, reason, instead };
 }
 
 function isAsking(attempt: Attempt): boolean {

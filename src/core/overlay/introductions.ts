@@ -37,6 +37,13 @@ export class Introductions {
     for (const id of introduced) if (id !== own && known.size < INTRODUCED_MAX) known.add(id);
   }
 
+  /** No link with `peer` is possible; somebody may be there in its place. */
+  onReferred(seed: SeedId, peer: MemberId, instead: MemberId | undefined): void {
+    const known = this.#seeds.get(seed);
+    known?.delete(peer);
+    if (instead !== undefined) known?.add(instead);
+  }
+
   onDown(seed: SeedId): void {
     this.#seeds.delete(seed);
   }

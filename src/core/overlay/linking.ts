@@ -5,6 +5,7 @@
 
 import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
+import { canLink } from "../lib/kinds.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { AttemptId, Effect, Input, MemberId, SeedId } from "../machine.ts";
 import type { MemberTable } from "../membership/table.ts";
@@ -12,6 +13,7 @@ import type { FrameCodec, RejectReason } from "../wire/codec.ts";
 import type { Inner, MemberRecord, Message, MessageOf } from "../wire/messages.ts";
 import { Attempts } from "./attempts.ts";
 import { Overlay } from "./overlay.ts";
+import { Redial } from "./redial.ts";
 import { Walks } from "./walk.ts";
 
 export interface LinkingOut {
@@ -56,6 +58,8 @@ export class Linking {
   readonly #walks: Walks;
   readonly #codec: FrameCodec;
   readonly #out: LinkingOut;
+  readonly #table: MemberTable;
+  readonly #redial: Redial;
   readonly #seeds = new Set<SeedId>();
   #island: MemberId;
   #islandAt = 0;
@@ -71,6 +75,8 @@ export class Linking {
     this.#config = config;
     this.#codec = codec;
     this.#out = out;
+    this.#table = table;
+    this.#redial = new Redial(config, rng.fork("redial"), table, out);
     this.#island = out.island();
     this.#attempts = this.#makeAttempts(deadlines, rng.fork("attempts"));
     this.#walks = this.#makeWalks(rng.fork("walks"));
@@ -79,7 +85,7 @@ export class Linking {
       neighbours: () => out.neighbours(),
       cut: () => out.cut(),
       fresh: (now) => this.#fresh(now),
-      mayLink: (record) => out.mayLink(record),
+      mayLink: (record) => this.#attempts.suits(record.flags) && out.mayLink(record),
       walk: (request, now) => this.#walks.begin(request, now),
       release: (peer, hard) => out.send(peer, { type: "release", hard }),
       drop: (peer) => out.part(peer),
@@ -99,6 +105,7 @@ export class Linking {
 
   seek(generation: number, now: number, lateMs: number): void {
     this.#overlay.seek(generation, now, lateMs);
+    this.#redial.look(this.#out.neighbours().length === 0, now);
     this.#tellIsland(now);
   }
 
@@ -117,7 +124,8 @@ export class Linking {
 
   /** What failed without a network may be tried at once. */
   retry(now: number): void {
-    this.#attempts.pauses.endAll();
+    this.#attempts.forgive();
+    this.#redial.wake();
     this.#overlay.wake(now);
   }
 
@@ -151,7 +159,7 @@ export class Linking {
       case "linkAccept":
         return this.#attempts.onAccept(from, inner.attempt, inner.flags, seed, now);
       case "linkReject":
-        return this.#attempts.onReject(from, inner.attempt, inner.reason, now);
+        return this.#attempts.onReject(from, inner, now);
       case "signal":
         return this.#attempts.onRemoteSignal(from, inner, now);
     }
@@ -221,6 +229,10 @@ export class Linking {
         return this.#overlay.grants(peer, request, true) ? undefined : "full";
       },
       wants: (peer) => this.#overlay.wants(peer),
+      flagsOf: (peer) => this.#table.get(peer)?.record.flags ?? 0,
+      suiting: (flags) => this.#suiting(flags, rng),
+      referred: (seed, from, instead) =>
+        this.#overlay.introductions.onReferred(seed, from, instead),
       missed: (now) => this.#overlay.onMissed(now),
       failed: (peer, reason) => out.failed(peer, reason),
       notFound: (peer) => out.notFound(peer),
@@ -238,7 +250,7 @@ export class Linking {
         this.#overlay.grants(origin, request, isLast) &&
         this.#attempts.onWalk(origin, request, now),
       refuse: (origin, attempt) =>
-        out.carry(origin, { type: "linkReject", attempt, reason: "full" }),
+        out.carry(origin, { type: "linkReject", attempt, reason: "full", instead: undefined }),
     });
   }
 
@@ -259,6 +271,15 @@ export class Linking {
     if (island === this.#island) return;
     this.#island = island;
     this.#out.effect({ type: "island", id: island });
+  }
+
+  /** A live member that can link with who has these kinds of transport. */
+  #suiting(flags: number, rng: Rng): MemberId | undefined {
+    const suiting: MemberId[] = [];
+    for (const { state, record } of this.#table.others()) {
+      if (state === "alive" && canLink(record.flags, flags)) suiting.push(record.id);
+    }
+    return rng.pick(suiting);
   }
 
   #sendSeed(seed: SeedId, to: MemberId, inner: Inner): boolean {

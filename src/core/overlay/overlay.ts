@@ -7,6 +7,7 @@
  * - Without any link members are asked through seeds, and so they are when half of the links fell silent or went at
  *   once (a mass crash, or we stood still ourselves): then the mesh may be in pieces, and what is alive is found
  *   everywhere, before anybody is given up. More are asked than are needed, and the first that answer are dialled.
+ * - Who has several transports keeps links with those who have only one of them: `sides.ts`.
  * - A seed's introductions that nobody here knows are bridges to another island, asked one at a time, and so are live
  *   members that no way leads to: those who stood still together kept the links among themselves and lost all others.
  */
@@ -21,6 +22,7 @@ import { ActiveView } from "./active-view.ts";
 import type { Attempts } from "./attempts.ts";
 import { Introductions } from "./introductions.ts";
 import { Merger } from "./merger.ts";
+import { type Side, Sides } from "./sides.ts";
 
 /** Introduced members that a newcomer asks at once. */
 const FIRST_DIALS = 3;
@@ -71,6 +73,7 @@ export class Overlay {
   readonly #attempts: Attempts;
   readonly #out: OverlayOut;
   readonly #view: ActiveView;
+  readonly #sides: Sides;
   /** Since when the lower id has been left to ask. */
   readonly #courtesy = new Map<MemberId, number>();
   /** Links that can be counted on: in a mass crash only those that show life. */
@@ -107,6 +110,7 @@ export class Overlay {
     this.#attempts = attempts;
     this.#out = out;
     this.#view = new ActiveView(config);
+    this.#sides = new Sides(config, table);
     this.merger = new Merger(rng.fork("merger"));
   }
 
@@ -152,7 +156,9 @@ export class Overlay {
   /** Whether a link is still wanted from one that was asked for it. */
   wants(peer: MemberId): boolean {
     if (this.#out.linked(peer)) return false;
-    return this.#view.isFull || !this.#table.isLive(peer) || this.#isSought(peer);
+    if (this.#view.isFull || !this.#table.isLive(peer) || this.#isSought(peer)) return true;
+    const lacking = this.#sides.lacking((id) => this.#out.linked(id));
+    return lacking.some(({ others }) => others.includes(peer));
   }
 
   /** Traffic with `peer` would be better off with a link. True when it is asked for one. */
@@ -174,7 +180,7 @@ export class Overlay {
     const isAsking = this.#parting !== undefined && now - this.#parting.at < ANSWER_MS;
     const links = this.#out.neighbours().length - (isAsking ? 1 : 0);
     if (this.#isCrisis || !this.#out.linked(peer) || !this.#view.spares(links, hard)) return;
-    if (this.merger.isBridge(peer, now)) return;
+    if (this.#isNeeded(peer, now)) return;
     if (hard || this.#out.demand(peer, now) !== "busy") this.#out.drop(peer);
   }
 
@@ -188,6 +194,10 @@ export class Overlay {
     const returned = this.merger.take(this.#table.liveCount, now);
     if (this.#view.isFull) this.#askAll(generation, now);
     else this.#walk(generation, now);
+    this.#sides.look(now);
+    for (const side of this.#sides.lacking((peer) => this.#out.linked(peer))) {
+      this.#bridge(side, generation, now);
+    }
     if (returned !== undefined && !this.#view.isFull) this.demand(returned, generation, now);
     this.#part(now);
   }
@@ -207,7 +217,7 @@ export class Overlay {
   /** The mesh may be in pieces: links are badly missing, and were lost together or are not found by walks. */
   #isBad(now: number): boolean {
     if (this.#isCrisis) return true;
-    const enough = Math.min(this.#view.target, this.#table.liveCount - 1);
+    const enough = Math.min(this.#view.target, this.#sides.reachable);
     const wasCrisis = now - this.#crisisAt < AFTER_CRISIS_MS;
     return 2 * this.#sound < enough && (wasCrisis || this.#missed > 0);
   }
@@ -227,8 +237,10 @@ export class Overlay {
     const cut = this.#out.cut();
     for (const [seed, introduced] of this.introductions.seeds()) {
       for (const peer of introduced) {
+        const record = this.#table.get(peer)?.record;
+        const isForeign = record !== undefined && !this.#out.mayLink(record);
         const isKnown = !isDesperate && this.#table.isLive(peer) && !cut.has(peer);
-        if (isKnown || this.#out.linked(peer)) introduced.delete(peer);
+        if (isForeign || isKnown || this.#out.linked(peer)) introduced.delete(peer);
       }
       const among = isDesperate ? undefined : cut;
       const recalls = asks > 0 && among?.size !== 0 && this.introductions.knowsAll(seed);
@@ -274,7 +286,8 @@ export class Overlay {
    * made the table a list of the dead.
    */
   #walk(generation: number, now: number): void {
-    const missing = this.#view.target - this.#sound - this.#attempts.count;
+    const wanted = Math.min(this.#view.target, this.#sides.reachable);
+    const missing = wanted - this.#sound - this.#attempts.count;
     const isBad = 2 * this.#sound < this.#view.target;
     if (missing <= 0 || (now < this.#walkAt && !isBad)) return;
     const factor = this.#isCrisis ? 2 : 1;
@@ -289,6 +302,19 @@ export class Overlay {
     for (let i = known.length; i < walks; i++) {
       this.#out.walk(this.#attempts.walk(generation, this.#sound, now), now);
     }
+  }
+
+  /** Asks one of a side that is short of links with us; who has none there is let in wherever there is a place. */
+  #bridge({ others, linked }: Side, generation: number, now: number): void {
+    if (this.#attempts.count >= this.#config.attemptsMax) return;
+    const peer = this.#rng.pick(
+      others.filter((id) => {
+        const record = this.#table.get(id)?.record;
+        return record !== undefined && this.#mayAsk(record, now);
+      }),
+    );
+    if (peer === undefined) return;
+    this.#attempts.ask(peer, undefined, generation, linked, now);
   }
 
   #withRoom(count: number, now: number): MemberId[] {
@@ -324,7 +350,11 @@ export class Overlay {
 
   #mostSpare(links: readonly MemberId[], now: number): MemberId | undefined {
     const records = links.flatMap((id) => this.#table.get(id)?.record ?? []);
-    return this.#view.mostSpare(records.filter(({ id }) => this.#isIdle(id, now)));
+    const last = this.#parting?.peer;
+    const idle = records.filter(({ id }) => this.#isIdle(id, now));
+    // Who was asked last and is still here needs the link.
+    const others = idle.filter(({ id }) => id !== last);
+    return this.#view.mostSpare(others.length > 0 ? others : idle);
   }
 
   /** First what was opened for traffic that is over. */
@@ -333,13 +363,20 @@ export class Overlay {
       const record = this.#table.get(id)?.record;
       return record !== undefined && this.#view.seemsToSpare(record);
     });
-    const idle = spare.find((id) => this.#out.demand(id, now) === "idle");
+    const over = (id: MemberId): boolean => this.#out.demand(id, now) === "idle";
+    const idle = spare.find((id) => over(id) && !this.#isNeeded(id, now));
     return idle ?? this.#rng.pick(spare.filter((id) => this.#isIdle(id, now)));
   }
 
   /** Nothing speaks for keeping the link but the number of links. */
   #isIdle(peer: MemberId, now: number): boolean {
-    return this.#out.demand(peer, now) !== "busy" && !this.merger.isBridge(peer, now);
+    return this.#out.demand(peer, now) !== "busy" && !this.#isNeeded(peer, now);
+  }
+
+  /** The mesh may fall into two without the link. */
+  #isNeeded(peer: MemberId, now: number): boolean {
+    if (this.merger.isBridge(peer, now)) return true;
+    return this.#sides.needs(peer, this.#out.neighbours());
   }
 
   #isSought(peer: MemberId): boolean {

@@ -79,7 +79,7 @@ const memberRecord = remembered(
 );
 export type MemberRecord = Infer<typeof memberRecord>;
 
-/** Bits of `MemberRecord.flags`. */
+/** Bits of `MemberRecord.flags`; from the fifth on they name kinds of transport (`lib/kinds.ts`). */
 export const FLAG_SLOW_OFFERER = 1;
 export const FLAG_NODE = 2;
 
@@ -196,8 +196,15 @@ const inner = union({
   /** Asks for a link. Answered by `linkAccept` or `linkReject` with the same attempt. */
   linkRequest,
   linkAccept: struct({ attempt: varint, flags: varint }),
-  /** No link comes of it: there is no room (`full`), or the sender's transport has given up (`failed`). */
-  linkReject: struct({ attempt: varint, reason: oneOf(["full", "failed"]) }),
+  /**
+   * No link comes of it: there is no room (`full`), the sender's transport has given up (`failed`), or no transport is
+   * common to both (`kind`), when somebody may be named who has one.
+   */
+  linkReject: struct({
+    attempt: varint,
+    reason: oneOf(["full", "failed", "kind"]),
+    instead: optional(id),
+  }),
   /**
    * Carries a transport's signalling for an accepted attempt, both ways; `number` counts it, from 0. The offerer
    * repeats its own until there is a link; a repetition is answered by the other end's.

@@ -40,14 +40,14 @@ export class Oracles {
   readonly violations: Violation[] = [];
   readonly #world: World;
   readonly #oracles: Oracle[];
-  readonly #weather: Weather;
+  readonly weather: Weather;
 
   constructor(world: World, makers: readonly MakeOracle[]) {
     this.#world = world;
-    this.#weather = new Weather(world);
+    this.weather = new Weather(world);
     this.#oracles = makers.map((make) => {
       const report: Report = (member, what) => this.#report(oracle.name, member, what);
-      const oracle = make(world, report, this.#weather);
+      const oracle = make(world, report, this.weather);
       world.observe(oracle);
       return oracle;
     });
@@ -69,7 +69,7 @@ export class Oracles {
   }
 
   #check(): void {
-    this.#weather.look();
+    this.weather.look();
     for (const oracle of this.#oracles) oracle.check?.();
   }
 

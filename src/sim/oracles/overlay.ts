@@ -81,7 +81,8 @@ class OverlayOracle implements Oracle {
   }
 
   #checkOnePiece(seen: Set<string>): void {
-    if (this.#weather.partCount() <= 1) return;
+    const parts = this.#weather.partCount();
+    if (parts <= 1 || parts <= this.#weather.partsPossible()) return;
     const calm = this.#world.live().map((member) => this.#awake(member));
     const since = Math.max(this.#weather.clearSince, this.#lastFaultAt, ...calm);
     this.#note(undefined, "the mesh is in parts", ONE_PIECE_MS, since, seen);

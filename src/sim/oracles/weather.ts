@@ -61,6 +61,26 @@ export class Weather implements Observer {
     return this.#sizes.size;
   }
 
+  /** How many parts the members make that take part, if every link stood that a transport can make. */
+  partsPossible(): number {
+    const { network } = this.#world;
+    const left = new Set(this.#world.members.filter(takesPart));
+    let parts = 0;
+    for (const start of left) {
+      parts++;
+      left.delete(start);
+      const stack = [start];
+      for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
+        for (const other of left) {
+          if (!network.couldConnect(member, other)) continue;
+          left.delete(other);
+          stack.push(other);
+        }
+      }
+    }
+    return parts;
+  }
+
   onFault(what: Fault, member: SimMember | undefined): void {
     const { now } = this.#world;
     // Crashes and broken links are for the protocol to bear: who is without any link is in no part.

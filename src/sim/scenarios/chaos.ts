@@ -13,6 +13,9 @@ const LOSSES = [0, 0, 0.01, 0.05, 0.2];
 const AGREE_MS_MAX = 120_000;
 const QUIET_MS = 30_000;
 
+/** A bridge may be cut off from some itself. */
+const BRIDGES_MAX = 8;
+
 type Action = (chaos: Chaos, member: SimMember) => void;
 
 /** Each as likely as it stands here. */
@@ -62,6 +65,7 @@ export const chaos: Scenario = {
   options: {
     faults: { default: 30, min: 0, max: 10_000, what: "how many faults, one after another" },
     apartMs: { default: 3_000, min: 0, max: 60_000, what: "the longest pause between two" },
+    kinds: { default: 0, min: 0, max: 1, what: "1: members have one transport, another, or both" },
   },
   run(trial) {
     const watch = new DownWatch(trial.world);
@@ -91,6 +95,7 @@ class Chaos {
   readonly rng: Trial["rng"];
   /** For what was added later: it leaves the rest of the schedule as it was. */
   readonly #draws: Trial["rng"];
+  readonly #kinds: Trial["rng"] | undefined;
   readonly #gone: SimMember[] = [];
   readonly #membersMax: number;
   #partitioned = false;
@@ -101,14 +106,16 @@ class Chaos {
     this.world = trial.world;
     this.rng = trial.rng;
     this.#draws = trial.rng.fork("lives");
+    if (trial.option("kinds") === 1) this.#kinds = trial.rng.fork("kinds");
     const { members, loss } = trial.settings;
     const weather = networkOf(trial);
-    this.world.network.options = { ...this.world.network.options, ...weather };
+    const kindFailure = this.#kinds === undefined ? {} : { udp: 0.2 };
+    this.world.network.options = { ...this.world.network.options, ...weather, kindFailure };
     if (loss > 0) this.#lose(loss);
     this.#membersMax = members;
     const count = 2 + this.rng.below(Math.max(1, members - 2));
     for (let i = 0; i < count; i++) {
-      this.world.add();
+      this.add();
       this.world.run(this.rng.float() * 300);
     }
     this.world.run(this.rng.float() * 10_000);
@@ -127,7 +134,17 @@ class Chaos {
   }
 
   join(): void {
-    if (this.world.live().length < this.#membersMax) this.world.add();
+    if (this.world.live().length < this.#membersMax) this.add();
+  }
+
+  /** A member; where it matters, with one of the sorts of transports that there are. */
+  add(): void {
+    const draw = this.#kinds?.float();
+    const address = { dials: true, addresses: ["udp://somewhere"] };
+    if (draw === undefined) this.world.add();
+    else if (draw < 0.4) this.world.add({ kinds: ["webrtc"] });
+    else if (draw < 0.75) this.world.add({ kinds: ["udp"], node: true, ...address });
+    else this.world.add({ kinds: ["udp", "webrtc"], node: true, ...address });
   }
 
   restart(): void {
@@ -231,6 +248,10 @@ class Chaos {
     }
     this.#lose(0);
     this.world.startSeed();
+    // Between members that have nothing in common somebody comes who has it all.
+    for (let i = 0; i < BRIDGES_MAX && this.trial.oracles.weather.partsPossible() > 1; i++) {
+      this.world.add({ kinds: ["udp", "webrtc"], node: true });
+    }
   }
 
   #lose(loss: number): void {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Config, Identity, Parameters } from "../../../src/core/config.ts";
 import { Deadlines } from "../../../src/core/lib/deadlines.ts";
+import { bitsOf } from "../../../src/core/lib/kinds.ts";
 import { Rng } from "../../../src/core/lib/rng.ts";
 import type { Effect, MemberId } from "../../../src/core/machine.ts";
 import { Attempts } from "../../../src/core/overlay/attempts.ts";
@@ -16,6 +17,7 @@ class End {
   readonly log: string[] = [];
   wanted = true;
   refuses = false;
+  suiting: MemberId | undefined;
 
   constructor(n: number, parameters: Partial<Parameters> = {}, identity: Partial<Identity> = {}) {
     this.config = configOf(parameters, { id: memberId(n), ...identity });
@@ -28,6 +30,9 @@ class End {
       },
       refusal: () => (this.refuses ? "full" : undefined),
       wants: () => this.wanted,
+      flagsOf: (peer) => bitsOf(ends.get(peer)?.config.kinds ?? []),
+      suiting: () => this.suiting,
+      referred: (seed, _, instead) => this.log.push(`referred by ${seed} to ${instead}`),
       missed: () => this.log.push("missed"),
       failed: (_, reason) => this.log.push(`failed: ${reason}`),
       notFound: () => this.log.push("not found"),
@@ -48,7 +53,7 @@ class End {
     else if (inner.type === "linkAccept") {
       this.attempts.onAccept(from, inner.attempt, inner.flags, undefined, now);
     } else if (inner.type === "linkReject") {
-      this.attempts.onReject(from, inner.attempt, inner.reason, now);
+      this.attempts.onReject(from, inner, now);
     } else if (inner.type === "signal") this.attempts.onRemoteSignal(from, inner, now);
   }
 
@@ -285,5 +290,33 @@ describe("bounds", () => {
     });
     a.attempts.onUp(b.id);
     expect(a.attempts.pauses.until(b.id)).toBe(0);
+  });
+});
+
+describe("members with several transports", () => {
+  const both = { kinds: ["udp", "webrtc"] };
+
+  test("go by the best that both have, and by another when it has failed", () => {
+    const [c, d] = [new End(3, {}, both), new End(4, {}, both)];
+    c.ask(d);
+    deliver();
+    expect(c.connects.at(-1)).toMatchObject({ transport: "udp", initiator: true });
+    c.say("offer");
+    deliver();
+    expect(d.connects.at(-1)).toMatchObject({ transport: "udp", initiator: false });
+    c.attempts.onConnectFailed(c.connects.at(-1)?.attempt ?? -1, "no way", now);
+    deliver();
+    d.ask(c);
+    deliver();
+    expect(d.connects.at(-1)).toMatchObject({ transport: "webrtc", initiator: true });
+  });
+
+  test("that have none in common say so, and through a seed whom to ask in their place", () => {
+    const [c, d] = [new End(3, {}, { kinds: ["udp"] }), new End(4, {}, { kinds: ["webrtc"] })];
+    d.suiting = memberId(9);
+    c.attempts.ask(d.id, 7, 1, 0, now);
+    deliver();
+    expect(c.log).toEqual([`referred by 7 to ${memberId(9)}`, "failed: refused: kind"]);
+    expect([c.connects, d.connects]).toEqual([[], []]);
   });
 });
