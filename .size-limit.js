@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "67.6 kB",
+    limit: "68.9 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "111 kB",
+    limit: "111.6 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];
