@@ -11,6 +11,7 @@ import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
 import { isAhead, isPiece, laneOf } from "./links/lanes.ts";
 import { type Bulk, type ByeReason, LinkTable, type Refusal } from "./links/link-table.ts";
+import { Stalls } from "./links/stalls.ts";
 import type { Effect, Lane, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
 import {
@@ -49,6 +50,7 @@ export class Composition {
   readonly common: Common;
   readonly #config: Config;
   readonly #codec: FrameCodec;
+  readonly #stalls = new Stalls();
   readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
   readonly rejected = { version: 0, cluster: 0, malformed: 0, identity: 0 };
   heard = 0;
@@ -116,8 +118,9 @@ export class Composition {
 
   /** The host stood still for `gapMs`, and the clock for `missedMs` of that. */
   resume(gapMs: number, missedMs: number): void {
-    this.common.sharing.resume(gapMs, missedMs);
-    this.state.resume(gapMs, missedMs);
+    for (const peer of this.links.peers()) this.#stalls.add(peer, gapMs, this.now);
+    this.common.sharing.resume(missedMs);
+    this.state.resume(missedMs);
   }
 
   stop(reason: ByeReason, event: MeshEvent): void {
@@ -129,7 +132,7 @@ export class Composition {
 
   #onMessage(from: MemberId, message: Message): void {
     const now = this.now;
-    this.state.onStall(from, now - (this.membership.detector.lifeAt(from) ?? now));
+    this.#stalls.add(from, now - (this.membership.detector.lifeAt(from) ?? now), now);
     // Probes and their answers say more than that the other end lives: the membership reads them.
     if (message.type !== "ping" && message.type !== "ack") {
       this.membership.detector.onFrame(from, now);
@@ -254,8 +257,7 @@ export class Composition {
   #onNeighbour(was: MemberState, { state, record: { id } }: Member): void {
     if (was === state) return;
     if (state === "asleep") this.broadcast.removeNeighbour(id);
-    if (was !== "asleep") return;
-    this.#compare(id);
+    if (was === "asleep") this.#compare(id);
   }
 
   #tellState(changes: readonly StateChange[]): void {
@@ -287,6 +289,7 @@ export class Composition {
     const now = this.now;
     this.membership.onLinkDown(peer, onPurpose, now);
     this.broadcast.removeNeighbour(peer);
+    this.#stalls.remove(peer);
     this.state.onLinkDown(peer, now);
     this.common.sharing.onLinkDown(peer);
     this.linking.onDown(peer, onPurpose, now);
@@ -318,7 +321,7 @@ export class Composition {
 
   #makeLinks(): LinkTable {
     return new LinkTable(this.#config, this.#codec, {
-      effect: (effect) => this.#effect(effect),
+      effect: (effect) => void this.#effects.push(effect),
       ownRecord: () => this.membership.table.own,
       admits: (record) => this.#admits(record),
       up: (peer, record, link) => this.#onLinkUp(peer, record, link.transport),
@@ -356,7 +359,7 @@ export class Composition {
   #makeLinking(rng: Rng): Linking {
     const { table } = this.membership;
     return new Linking(this.#config, this.#codec, this.deadlines, rng, table, {
-      effect: (effect) => this.#effect(effect),
+      effect: (effect) => void this.#effects.push(effect),
       neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       carry: (to, inner) => this.delivery.carry(to, inner),
@@ -416,6 +419,7 @@ export class Composition {
         return member !== undefined && isPresent(member) ? member.record.generation : undefined;
       },
       now: () => this.now,
+      isStale: (from) => this.#stalls.isStale(from, this.now),
       isFullMesh: () => this.links.count >= table.liveCount - 1,
       flood: (to, delta, surely) => this.#flood(to, delta, surely ? "reliable" : "datagram"),
       wake: (to) => this.links.wake(to),
@@ -443,10 +447,11 @@ export class Composition {
   #makeCommon(): Common {
     return new Common(this.#config, this.deadlines, {
       now: () => this.now,
+      isStale: (from) => this.#stalls.isStale(from, this.now),
       neighbours: () => this.#awake(),
       tell: (to, message) => this.links.send(to, message),
       push: (to, message) => this.#push(to, message),
-      effect: (effect) => this.#effect(effect),
+      effect: (effect) => void this.#effects.push(effect),
       lasting: (id, words, lifeMs) => {
         const speaker = this.membership.table.get(id.origin);
         const isHere = speaker !== undefined && isPresent(speaker);
@@ -487,10 +492,6 @@ export class Composition {
   #nextPiece(neighbour: MemberId): Bulk | undefined {
     const message = this.delivery.nextPiece(neighbour);
     return message && { bytes: this.links.encode(message), lane: laneOf(message) };
-  }
-
-  #effect(effect: Effect): void {
-    this.#effects.push(effect);
   }
 
   emit(event: MeshEvent): void {

@@ -160,6 +160,19 @@ describe.each(SEEDS)("row 33: what is said to those who come later, seed %i", (s
     }
   });
 
+  test("is held for no longer than its life where it has waited on a silent link", () => {
+    const world = grown(seed, 2, {});
+    const [speaker, other] = world.live() as [SimMember, SimMember];
+    world.run(2_000);
+    world.block([speaker], [other]);
+    say(world, speaker, 1, 3_000);
+    world.run(3_500);
+    world.heal();
+    expect(other.links.size).toBe(1);
+    within(world, 10_000, "heard", () => heardBy(other, "news").length === 1);
+    expect(other.core.stats().shared.entries).toBe(0);
+  });
+
   test("is heard after a partition by the other side", () => {
     const world = grown(seed, 12);
     const live = world.live() as SimMember[];

@@ -45,9 +45,6 @@ const WANT_MS = 2_000;
 /** A difference that has lasted so long is looked into by the higher id too, ms. As for members. */
 const LASTING_MS = 5_000;
 
-/** A link that has held something for longer than this is not there any more, ms. */
-const STALE_MS_MAX = 30_000;
-
 /** What a neighbour may ask of us: in the long run, and at once. Entries. */
 const ANSWERS_PER_SECOND = 512;
 const ANSWERS_BURST = 16_384;
@@ -56,8 +53,6 @@ interface Neighbour {
   readonly difference: Spell;
   comparedAt: number;
   readonly answers: TokenBucket;
-  /** What comes from it before may have waited for us while we stood still, ms. */
-  freshFrom: number;
   /** The write of ours that it refused last. */
   refused: Held | undefined;
 }
@@ -65,6 +60,8 @@ interface Neighbour {
 export interface SharingOut {
   now(): number;
   neighbours(): readonly MemberId[];
+  /** What comes from there may be older than it looks. */
+  isStale(from: MemberId): boolean;
   tell(to: MemberId, message: Message): void;
   /** Behind other bulk; what finds no room is repaired later. */
   push(to: readonly MemberId[], message: Message): void;
@@ -126,7 +123,6 @@ export class Sharing {
       difference: new Spell(),
       comparedAt: now,
       answers,
-      freshFrom: 0,
       refused: undefined,
     });
     this.compare(peer);
@@ -213,7 +209,8 @@ export class Sharing {
     for (const entry of [...entries].sort((a, b) => (isLater(a, b) ? 1 : -1))) {
       this.#wanted.delete(entry.key);
       if (!this.registers.isNews(entry) || entry.ms > STAMP_MS_MAX) continue;
-      if (entry.lifeMs > 0 && now < (this.#neighbours.get(from)?.freshFrom ?? 0)) continue;
+      if (entry.lifeMs > 0 && this.#out.isStale(from)) continue;
+
       const isAhead = entry.ms > this.clock.wallMs(now) + AHEAD_MS_MAX;
       // Of what ends by itself nothing depends on the order.
       if (isAhead && entry.writer === from && entry.lifeMs === 0 && this.#settled) {
@@ -257,16 +254,11 @@ export class Sharing {
     this.#schedule();
   }
 
-  /**
-   * The host stood still for `gapMs`, and the clock of the core for `missedMs` of it. What comes next on the links that
-   * there are may have waited as long, and be sent again only after as long: what has a life is asked for anew.
-   */
-  resume(gapMs: number, missedMs: number): void {
+  /** The host stood still, and the clock of the core for `missedMs` of that. */
+  resume(missedMs: number): void {
     const now = this.#out.now();
     this.clock.advance(missedMs);
     this.registers.age(missedMs);
-    const freshFrom = now + Math.min(STALE_MS_MAX, gapMs);
-    for (const neighbour of this.#neighbours.values()) neighbour.freshFrom = freshFrom;
     this.onDeadline(now);
   }
 

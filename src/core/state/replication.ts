@@ -46,17 +46,13 @@ const PARTED_PERIODS = 10;
 /** A neighbour is answered so often at the most, ms: an answer is much larger than its question. */
 const ANSWER_MS = 250;
 
-/** What has waited for less is as good as new, ms. Guess, unmeasured. */
-const STALE_MS_MIN = 3_000;
-
-/** What has waited for longer is not sent again: links end before. ms. */
-const STALE_MS_MAX = 30_000;
-
 type Told = MessageOf<"stateDigest"> | MessageOf<"stateParts"> | MessageOf<"stateWant">;
 
 export interface ReplicationOut {
   now(): number;
   neighbours(): readonly MemberId[];
+  /** What comes from there may be older than it looks. */
+  isStale(from: MemberId): boolean;
   /** Everybody is linked with everybody. */
   isFullMesh(): boolean;
   /** Whether `owner` announces a link with `neighbour`. */
@@ -89,8 +85,6 @@ export class Replication {
   /** Owners to be announced to a neighbour, once the pause since the last time is over. */
   readonly #news = new Map<MemberId, Set<MemberId>>();
   #newsAt = Number.NEGATIVE_INFINITY;
-  /** From when on what a neighbour sends is no older than it looks, ms. */
-  readonly #freshFrom = new Map<MemberId, number>();
 
   constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
     this.store = new StateStore(config, () => out.now());
@@ -135,7 +129,6 @@ export class Replication {
   onLinkDown(peer: MemberId, now: number): void {
     this.#serving.removeNeighbour(peer);
     this.#news.delete(peer);
-    this.#freshFrom.delete(peer);
     for (const scope of ["news", "compare"]) this.#deadlines.clear(`state-${scope}:${peer}`);
     this.#fetching.removeNeighbour(peer, now);
   }
@@ -172,8 +165,7 @@ export class Replication {
   onDelta(from: MemberId, delta: StateDelta, now: number): void {
     const { owner, generation } = delta;
     if (this.#out.generationOf(owner) !== generation) return;
-    if (now < (this.#freshFrom.get(from) ?? 0) && delta.entries.some(({ lifeMs }) => lifeMs > 0))
-      return;
+    if (delta.entries.some(({ lifeMs }) => lifeMs > 0) && this.#out.isStale(from)) return;
     this.#echoes.heard(delta, from);
     const held = this.store.versionOf(owner, generation);
     const last = this.store.lastOf(owner, generation);
@@ -234,21 +226,11 @@ export class Replication {
     this.#watchLives();
   }
 
-  /** The host stood still for `gapMs`, and the clock of the core for `missedMs` of that. */
-  resume(gapMs: number, missedMs: number): void {
+  /** The host stood still, and the clock of the core for `missedMs` of that. */
+  resume(missedMs: number): void {
     this.store.age(missedMs);
-    for (const peer of this.#out.neighbours()) this.onStall(peer, gapMs);
     this.endLives();
     this.#watchLives();
-  }
-
-  /**
-   * The link with a neighbour stood still for so long, or hardly. What waited on it does not say how much is left of a life by now, and may be
-   * sent again only after as long: what has a life is asked for anew.
-   */
-  onStall(peer: MemberId, forMs: number): void {
-    if (forMs < STALE_MS_MIN) return;
-    this.#freshFrom.set(peer, this.#out.now() + Math.min(STALE_MS_MAX, forMs));
   }
 
   onNewsDeadline(peer: MemberId): void {

@@ -41,6 +41,7 @@ class Bench {
     this.state = new Replication(config, this.deadlines, Rng.fromSeed(1), {
       now: () => this.now,
       neighbours: () => this.neighbours,
+      isStale: () => false,
       isFullMesh: () => this.isFullMesh,
       reaches: () => this.isFullMesh,
       generationOf: (owner) => (this.strangers.includes(owner) ? undefined : 1),
