@@ -4,7 +4,7 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { randomBytes } from "./crypto.ts";
+import { randomBytes, verify } from "./crypto.ts";
 import { KEY_BYTES, type Primitives, TAG_BYTES } from "./primitives.ts";
 
 export const primitives: Primitives = {
@@ -38,6 +38,9 @@ export const primitives: Primitives = {
       return undefined;
     }
   },
+
+  // WebCrypto's where there is one.
+  verify,
 
   async scrypt(password, salt, cost) {
     const { scryptAsync } = await import("@noble/hashes/scrypt.js");

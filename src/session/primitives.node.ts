@@ -12,6 +12,7 @@ import {
   type KeyObject,
   scrypt,
 } from "node:crypto";
+import { verifySync } from "./ed25519.node.ts";
 import {
   type DhKey,
   KEY_BYTES,
@@ -71,6 +72,9 @@ export const primitives: Primitives = {
     }
     return own(plaintext);
   },
+
+  // By a promise it would wait for a thread longer than it takes.
+  verify: verifySync,
 
   scrypt(password, salt, cost) {
     const options = { ...cost, maxmem: SCRYPT_BYTES_MAX(cost) };

@@ -1,6 +1,6 @@
 /**
- * What a session is made of: X25519, ChaCha20-Poly1305, SHA-256, HMAC and scrypt. All but the last at once, without a
- * promise, so that frames are sealed and opened in the order in which they come. By Node's own where there is Node
+ * What a session is made of: X25519, ChaCha20-Poly1305, SHA-256 and HMAC, which answer at once, without a promise, so
+ * that frames are sealed and opened in the order in which they come; Ed25519 and scrypt. By Node's own where there is Node
  * (`primitives.node.ts`), by @noble's elsewhere (`primitives.noble.ts`): WebCrypto has neither this cipher nor any
  * that answers at once, nor anything at all on insecure origins.
  */
@@ -35,6 +35,12 @@ export interface Primitives {
     associated: Uint8Array,
     sealed: Uint8Array,
   ): Uint8Array | undefined;
+  /** Ed25519. Total: what is no key or no signature verifies nothing. */
+  verify(
+    publicKey: Uint8Array,
+    data: Uint8Array,
+    signature: Uint8Array,
+  ): boolean | Promise<boolean>;
   /** Slow on purpose: 32 bytes from something that a person chose. */
   scrypt(password: Uint8Array, salt: Uint8Array, cost: ScryptCost): Promise<Uint8Array>;
 }

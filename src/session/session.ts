@@ -9,7 +9,7 @@
 import { Reader, Writer } from "../core/lib/bytes.ts";
 import { idFromBytes, type MemberId } from "../core/lib/ids.ts";
 import { bytes, list, rest, string, struct } from "../core/wire/schema.ts";
-import { PUBLIC_KEY_BYTES, sign, verify } from "./crypto.ts";
+import { PUBLIC_KEY_BYTES, sign } from "./crypto.ts";
 import type { KeyPair } from "./identity.ts";
 import { concat } from "./noise.ts";
 import { type DhKey, KEY_BYTES, type Primitives } from "./primitives.ts";
@@ -140,7 +140,8 @@ export class Session {
     const r = new Reader(payload);
     const { publicKey, signature, features, psks } = credentials.read(r);
     if (r.failed || psks.some(({ length }) => length !== KEY_BYTES)) return undefined;
-    const genuine = await verify(publicKey, proofOf(this.clusterHash, staticKey), signature);
+    const signed = proofOf(this.clusterHash, staticKey);
+    const genuine = await this.primitives.verify(publicKey, signed, signature);
     if (!genuine) return undefined;
     return { peer: idFromBytes(this.primitives.sha256(publicKey)), features, psks };
   }
