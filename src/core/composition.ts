@@ -4,15 +4,16 @@
  */
 
 import { Broadcast } from "./broadcast/broadcast.ts";
-import { Handovers } from "./broadcast/handover.ts";
 import type { Words } from "./broadcast/lasting.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
-import { isAhead, isPiece, laneOf } from "./links/lanes.ts";
+import { Handovers } from "./links/handover.ts";
+import { laneOf } from "./links/lanes.ts";
 import { type Bulk, type ByeReason, LinkTable, type Refusal } from "./links/link-table.ts";
+import { Outlet } from "./links/outlet.ts";
 import { Stalls } from "./links/stalls.ts";
-import type { Effect, Lane, MemberId, MeshEvent } from "./machine.ts";
+import type { Effect, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
 import {
   type Change,
@@ -23,14 +24,16 @@ import {
 } from "./membership/table.ts";
 import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
+import type { Digest } from "./proof/contents.ts";
+import { Proofs } from "./proof/proofs.ts";
+import { receive, receiveInner } from "./reception.ts";
 import { Delivery } from "./routing/delivery.ts";
 import { Common } from "./shared/common.ts";
 import { EncodedDeltas } from "./state/encoded.ts";
 import { Replication } from "./state/replication.ts";
 import type { StateChange } from "./state/store.ts";
-import { isOfStream } from "./streams/streams.ts";
 import { type FrameCodec, frameCodec } from "./wire/codec.ts";
-import type { Fingerprints, Inner, MemberRecord, Message } from "./wire/messages.ts";
+import { FEATURE_PROVEN_WRITES, type Fingerprints, type MemberRecord } from "./wire/messages.ts";
 
 /** What members that are simulated in one process share: without it thousands do not fit into memory. */
 export interface Shared {
@@ -39,9 +42,18 @@ export interface Shared {
   /** What is known from the start, of a mesh that has settled. It must not change any more. */
   readonly known?: MemberTable;
 }
+
+/** Pure functions that the host gives. */
+export interface Given extends Shared {
+  /** The first 16 bytes of a hash that nobody can invert or make collide. Needed for proofs. */
+  readonly digest?: Digest;
+}
+
 export class Composition {
   readonly deadlines = new Deadlines();
   readonly links: LinkTable;
+  readonly outlet: Outlet;
+  readonly proofs: Proofs;
   readonly membership: Membership;
   readonly linking: Linking;
   readonly delivery: Delivery;
@@ -50,12 +62,12 @@ export class Composition {
   readonly common: Common;
   readonly #config: Config;
   readonly #codec: FrameCodec;
-  readonly #stalls = new Stalls();
+  readonly stalls = new Stalls();
   readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
   readonly rejected = { version: 0, cluster: 0, malformed: 0, identity: 0 };
   heard = 0;
   duplicates = 0;
-  /** What came in our own name and is not ours. Of others' names only they can know. */
+  /** What came in the name of somebody who has not made it. */
   forged = 0;
   /** The time of the step that runs, ms. */
   now: number;
@@ -64,17 +76,20 @@ export class Composition {
   readonly #encodedDeltas = new EncodedDeltas((delta) => this.links.encode(delta));
   #effects: Effect[] = [];
 
-  constructor(config: Config, rng: Rng, now: number, { codec, known }: Shared) {
+  constructor(config: Config, rng: Rng, now: number, { codec, known, digest }: Given) {
     this.#config = config;
     this.now = now;
     this.#codec = codec ?? frameCodec(config.clusterHash);
     this.links = this.#makeLinks();
+    this.outlet = new Outlet(this.links, this.#handovers);
+    this.proofs = this.#makeProofs(digest);
     this.membership = this.#makeMembership(now, known);
     this.delivery = this.#makeDelivery();
     this.broadcast = this.#makeBroadcast();
-    this.state = this.#makeReplication(rng.fork("state"));
+    this.state = this.#makeReplication(rng.fork("state"), digest);
     this.linking = this.#makeLinking(rng);
     this.common = this.#makeCommon();
+    this.membership.own.begin();
   }
 
   /** What the step that ends here asks of the driver. */
@@ -118,7 +133,7 @@ export class Composition {
 
   /** The host stood still for `gapMs`, and the clock for `missedMs` of that. */
   resume(gapMs: number, missedMs: number): void {
-    for (const peer of this.links.peers()) this.#stalls.add(peer, gapMs, this.now);
+    for (const peer of this.links.peers()) this.stalls.add(peer, gapMs, this.now);
     this.common.sharing.resume(missedMs);
     this.state.resume(missedMs);
   }
@@ -130,100 +145,7 @@ export class Composition {
     this.emit(event);
   }
 
-  #onMessage(from: MemberId, message: Message): void {
-    const now = this.now;
-    this.#stalls.add(from, now - (this.membership.detector.lifeAt(from) ?? now), now);
-    // Probes and their answers say more than that the other end lives: the membership reads them.
-    if (message.type !== "ping" && message.type !== "ack") {
-      this.membership.detector.onFrame(from, now);
-    }
-    switch (message.type) {
-      case "ping":
-        return this.membership.onPing(from, message, now);
-      case "ack":
-        return this.membership.onAck(from, message, now);
-      case "members":
-        return this.membership.onUpdates(from, message.updates, now);
-      case "memberDigest":
-        return this.membership.repair.onDigest(from, message, now);
-      case "memberDelta":
-        return this.membership.onDelta(from, message, now);
-      case "memberParts":
-        return this.membership.repair.onParts(from, message.hashes, now);
-      case "stateDigest":
-        return this.state.onDigest(from, message, now);
-      case "stateParts":
-        return this.state.onParts(from, message.hashes, now);
-      case "stateWant":
-        return this.state.onWant(from, message);
-      case "stateDelta":
-        this.#countForged(message.owner, message.to, this.state.store.versionOf(message.owner));
-        return this.state.onDelta(from, message, now);
-      case "local":
-        return this.#onInner(from, message.inner);
-      case "routed":
-        return this.delivery.onRouted(from, message);
-      case "noRoute":
-        return this.delivery.onNoRoute(message);
-      case "routeSearch":
-        return this.delivery.onRouteSearch(from, message);
-      case "forwardJoin":
-        return this.linking.onForwardJoin(from, message, now);
-      case "release":
-        return this.linking.onRelease(from, message.hard, now);
-      case "payload":
-        if (!this.#knows(message.id.origin)) return this.broadcast.onStranger(from, message.id);
-        this.#countForged(message.id.origin, message.id.sequence, this.broadcast.last.sequence);
-        return this.broadcast.onPayload(from, message, now);
-      case "iHave": {
-        const known = message.ids.filter((id) => this.#knows(id.origin));
-        for (const id of message.ids) {
-          if (!this.#knows(id.origin)) this.broadcast.onStranger(from, id);
-        }
-        return this.broadcast.onIHave(from, known, now);
-      }
-      case "graft":
-        return this.broadcast.onGraft(from, message.ids, message.once);
-      case "prune":
-        this.duplicates++;
-        return this.broadcast.onPrune(from, message.origin);
-      case "baselines":
-        return this.broadcast.onBaselines(from, message.ids, now);
-      case "shared":
-      case "sharedParts":
-      case "sharedDigest":
-      case "sharedWant":
-      case "sharedRefused":
-        return this.common.onMessage(from, message);
-      case "hello":
-      case "bye":
-      case "fragment":
-      case "credit":
-        return;
-    }
-  }
-
-  /** Something of ours beyond what we have made. */
-  #countForged(owner: MemberId, number: number, made: number): void {
-    if (owner === this.#config.id && number > made) this.forged++;
-  }
-
-  #knows(id: MemberId): boolean {
-    return this.membership.table.get(id) !== undefined;
-  }
-
-  #onInner(from: MemberId, inner: Inner): void {
-    this.membership.failures.settle(from);
-    if (inner.type === "probe") {
-      this.delivery.carry(from, { type: "probeAck", sequence: inner.sequence });
-    } else if (inner.type === "probeAck") this.membership.failures.onProbeAck(from, this.now);
-    else if (inner.type === "direct") this.delivery.onDirect(from, inner);
-    else if (inner.type === "directAck") this.delivery.onAck(from, inner);
-    else if (isOfStream(inner)) this.delivery.streams.onMessage(from, inner);
-    else this.linking.onInner(from, inner, undefined, this.now);
-  }
-
-  #onHeard(from: MemberId, { name, value }: Words, direct: boolean, late?: number): void {
+  onHeard(from: MemberId, { name, value }: Words, direct: boolean, late?: number): void {
     this.heard++;
     const event = { type: "heard", from, name, value, direct } as const;
     this.emit(late === undefined ? event : { ...event, late });
@@ -264,6 +186,14 @@ export class Composition {
     for (const change of changes) this.emit({ type: "state", ...change });
   }
 
+  /** What it says of itself is to be proven before anybody is told. */
+  #onGreeting(peer: MemberId, record: MemberRecord, transport: string): void {
+    this.proofs.gate.greeting(record, (isProven) => {
+      if (isProven) this.#onLinkUp(peer, record, transport);
+      else this.links.drop(peer, "forged");
+    });
+  }
+
   #onLinkUp(peer: MemberId, record: MemberRecord, transport: string): void {
     const now = this.now;
     const isStranger = record.neighbours.length > 0 && !this.membership.table.isLive(peer);
@@ -289,7 +219,7 @@ export class Composition {
     const now = this.now;
     this.membership.onLinkDown(peer, onPurpose, now);
     this.broadcast.removeNeighbour(peer);
-    this.#stalls.remove(peer);
+    this.stalls.remove(peer);
     this.state.onLinkDown(peer, now);
     this.common.sharing.onLinkDown(peer);
     this.linking.onDown(peer, onPurpose, now);
@@ -301,7 +231,12 @@ export class Composition {
   }
 
   /** Whether a member may link with us; why not otherwise. */
-  #admits(record: MemberRecord): ByeReason | undefined {
+  #admits(record: MemberRecord, features: number): ByeReason | undefined {
+    const provesWrites = (features & FEATURE_PROVEN_WRITES) > 0;
+    if (provesWrites !== (this.#config.proofs === "all")) {
+      this.emit({ type: "refused", reason: "signatures" });
+      return "stranger";
+    }
     if (record.id === this.#config.id) {
       if (record.generation > this.membership.table.own.generation) this.#onTaken();
       return "stranger";
@@ -322,11 +257,13 @@ export class Composition {
   #makeLinks(): LinkTable {
     return new LinkTable(this.#config, this.#codec, {
       effect: (effect) => void this.#effects.push(effect),
-      ownRecord: () => this.membership.table.own,
-      admits: (record) => this.#admits(record),
-      up: (peer, record, link) => this.#onLinkUp(peer, record, link.transport),
-      down: (peer, reason, onPurpose) => this.#onLinkDown(peer, reason, onPurpose),
-      message: (from, message) => this.#onMessage(from, message),
+      ownRecord: () => this.membership.own.shown,
+      features: this.#config.proofs === "all" ? FEATURE_PROVEN_WRITES : 0,
+      admits: (record, features) => this.#admits(record, features),
+      up: (peer, record, { transport }) => this.#onGreeting(peer, record, transport),
+      down: (peer, reason, onPurpose) =>
+        this.proofs.gate.inTurn(peer, () => this.#onLinkDown(peer, reason, onPurpose)),
+      message: (from, message) => this.proofs.gate.message(from, message),
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
       now: () => this.now,
       bulk: [(peer) => this.#nextState(peer), (peer) => this.#nextPiece(peer)],
@@ -334,8 +271,26 @@ export class Composition {
     });
   }
 
+  #makeProofs(digest: Digest | undefined): Proofs {
+    return new Proofs(this.#config, digest, {
+      effect: (effect) => void this.#effects.push(effect),
+      message: (from, message) => receive(this, from, message),
+      forged: (_from, count) => {
+        this.forged += count;
+      },
+      overloaded: (from) => this.links.drop(from, "overloaded"),
+      isNewRecord: (record) => this.membership.table.isNewRecord(record),
+      isNewState: (delta) => this.state.isNews(delta),
+      isNewPayload: (id) => this.broadcast.isNews(id),
+      isNewShared: (stamp) => this.common.sharing.registers.isNews(stamp),
+    });
+  }
+
   #makeMembership(now: number, known: MemberTable | undefined): Membership {
     const out: MembershipOut = {
+      now: () => this.now,
+      prove: (record, then) => this.proofs.record(record, then),
+      ready: () => this.links.greet(),
       neighbours: () => this.#awake(),
       send: (to, message, lane) => this.links.send(to, message, lane),
       changed: (change) => this.#onChanged(change),
@@ -393,12 +348,12 @@ export class Composition {
     return new Delivery(this.#config, this.deadlines, table, () => this.now, {
       neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
-      send: (peer, message) => this.#push([peer], message).length === 0,
+      send: (peer, message) => this.outlet.push([peer], message).length === 0,
       tell: (peer, message) => this.links.send(peer, message),
       queued: (peer) => this.links.queued(peer),
       wanted: (peer) => this.linking.demand(peer, table.own.generation, this.now),
-      arrived: (from, inner) => this.#onInner(from, inner),
-      heard: (from, name, value) => this.#onHeard(from, { name, value }, true),
+      arrived: (from, inner) => receiveInner(this, from, inner),
+      heard: (from, name, value) => this.onHeard(from, { name, value }, true),
       broken: (peer) => this.linking.onNoRoute(peer, this.now),
       sent: (id) => this.emit({ type: "sent", id }),
       sendFailed: (id, reason) => this.emit({ type: "sendFailed", id, reason }),
@@ -409,35 +364,43 @@ export class Composition {
     });
   }
 
-  #makeReplication(rng: Rng): Replication {
+  #makeReplication(rng: Rng, digest: Digest | undefined): Replication {
     const { table } = this.membership;
-    return new Replication(this.#config, this.deadlines, rng, {
-      neighbours: () => this.#awake(),
-      reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
-      generationOf: (owner) => {
-        const member = table.get(owner);
-        return member !== undefined && isPresent(member) ? member.record.generation : undefined;
+    return new Replication(
+      this.#config,
+      this.deadlines,
+      rng,
+      {
+        neighbours: () => this.#awake(),
+        reaches: (owner, neighbour) => this.#reaches(owner, neighbour),
+        generationOf: (owner) => {
+          const member = table.get(owner);
+          return member !== undefined && isPresent(member) ? member.record.generation : undefined;
+        },
+        now: () => this.now,
+        isStale: (from) => this.stalls.isStale(from, this.now),
+        isFullMesh: () => this.links.count >= table.liveCount - 1,
+        flood: (to, delta, surely) =>
+          this.outlet.flood(to, delta, surely ? "reliable" : "datagram"),
+        wake: (to) => this.links.wake(to),
+        tell: (to, message) => this.links.send(to, message),
+        bringsBulk: (from) => this.links.bringsBulk(from),
+        changed: (changes) => this.#tellState(changes),
+        prove: ({ owner, generation }, entry, then) =>
+          this.proofs.state(owner, generation, entry, then),
+        refused: (key) => this.emit({ type: "writeRefused", key }),
       },
-      now: () => this.now,
-      isStale: (from) => this.#stalls.isStale(from, this.now),
-      isFullMesh: () => this.links.count >= table.liveCount - 1,
-      flood: (to, delta, surely) => this.#flood(to, delta, surely ? "reliable" : "datagram"),
-      wake: (to) => this.links.wake(to),
-      tell: (to, message) => this.links.send(to, message),
-      bringsBulk: (from) => this.links.bringsBulk(from),
-      changed: (changes) => this.#tellState(changes),
-      refused: (key) => this.emit({ type: "writeRefused", key }),
-    });
+      digest,
+    );
   }
 
   #makeBroadcast(): Broadcast {
     return new Broadcast(this.#config, this.deadlines, {
       neighbours: () => this.#awake(),
       reaches: (origin, neighbour) => this.#reaches(origin, neighbour),
-      push: (to, payload, token) => this.#push(to, payload, token),
+      push: (to, payload, token) => this.outlet.push(to, payload, token),
       tell: (to, message) => this.links.send(to, message),
-      deliver: ({ id, name, value }, late) =>
-        this.#onHeard(id.origin, { name, value }, false, late),
+      deliver: ({ id, name, value }, late) => this.onHeard(id.origin, { name, value }, false, late),
       gap: (from, { from: first, to: last }) => this.emit({ type: "gap", from, first, last }),
       bulkProgressAt: () => this.links.bulkProgressAt(),
       bringsBulk: (from) => this.links.bringsBulk(from),
@@ -447,10 +410,11 @@ export class Composition {
   #makeCommon(): Common {
     return new Common(this.#config, this.deadlines, {
       now: () => this.now,
-      isStale: (from) => this.#stalls.isStale(from, this.now),
+      isStale: (from) => this.stalls.isStale(from, this.now),
       neighbours: () => this.#awake(),
       tell: (to, message) => this.links.send(to, message),
-      push: (to, message) => this.#push(to, message),
+      push: (to, message) => this.outlet.push(to, message),
+      prove: (entry, then) => this.proofs.shared(entry, then),
       effect: (effect) => void this.#effects.push(effect),
       lasting: (id, words, lifeMs) => {
         const speaker = this.membership.table.get(id.origin);
@@ -459,26 +423,6 @@ export class Composition {
         this.broadcast.onLasting(id, words, isHere && sameLife, lifeMs, this.now);
       },
     });
-  }
-
-  /** Encodes once for all; gives the neighbours whose queue is full. */
-  #push(to: readonly MemberId[], message: Message, token?: number): MemberId[] {
-    if (to.length === 0) return [];
-    const encoded = this.links.encode(message);
-    const lane = laneOf(message);
-    if (token !== undefined) this.#handovers.begin(token, to.length);
-    const place = isAhead(message) ? "ahead" : isPiece(message) ? "passing" : "queue";
-    const refused = to.filter(
-      (peer) => !this.links.sendBulk(peer, encoded, lane, { token, place }),
-    );
-    if (token !== undefined) for (let i = 0; i <= refused.length; i++) this.#handovers.one(token);
-    return refused;
-  }
-
-  /** Encodes once for all; gives the neighbours whose link is full. */
-  #flood(to: readonly MemberId[], message: Message, lane: Lane): MemberId[] {
-    const encoded = this.links.encode(message);
-    return to.filter((peer) => !this.links.sendEager(peer, encoded, lane));
   }
 
   #nextState(peer: MemberId): Bulk | undefined {

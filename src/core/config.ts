@@ -27,6 +27,11 @@ export interface Identity {
   readonly kinds?: readonly string[];
   /** It can dial addresses. Default false. */
   readonly dials?: boolean;
+  /**
+   * What must be proven to be its owner's: what members say of themselves, or all that they write too, or, where all
+   * members trust each other, nothing. The same at all members of a cluster. Default `none`.
+   */
+  readonly proofs?: "none" | "records" | "all";
 }
 
 interface Parameter {
@@ -179,6 +184,7 @@ const BLANK: Config = {
   node: false,
   kinds: [],
   dials: false,
+  proofs: "none",
   ...(Object.fromEntries(
     Object.entries(PARAMETERS).map(([name, parameter]) => [name, parameter.default]),
   ) as Parameters),

@@ -3,7 +3,7 @@
  * stands in `composition.ts`.
  */
 
-import { Composition, type Shared } from "./composition.ts";
+import { Composition, type Given } from "./composition.ts";
 import type { Config } from "./config.ts";
 import { Rng } from "./lib/rng.ts";
 import type { Command, Effect, Input, Machine, MemberId, MemberView } from "./machine.ts";
@@ -20,11 +20,11 @@ export class Core implements Machine {
   readonly #layers: Composition;
   #steppedAt: number;
 
-  constructor(config: Config, now: number, shared: Shared = {}) {
+  constructor(config: Config, now: number, given: Given = {}) {
     this.#config = config;
     this.#steppedAt = now;
     const rng = Rng.fromSeed(config.seed);
-    this.#layers = new Composition(config, rng, now, shared);
+    this.#layers = new Composition(config, rng, now, given);
     const { deadlines } = this.#layers;
     deadlines.set("overlay", now + rng.fork("start").float() * config.overlayPeriodMs);
     deadlines.set("reap", now + config.tombstoneMs / 4);
@@ -51,6 +51,7 @@ export class Core implements Machine {
       if (input.type !== "resumed") layers.membership.onLate(lateMs, layers.now);
       this.#dispatch(input);
       layers.membership.gossip.flush(layers.now);
+      layers.proofs.flush();
     }
     return layers.takeEffects();
   }
@@ -156,6 +157,10 @@ export class Core implements Machine {
         return this.#layers.common.sharing.setClock(input.wallMs);
       case "restored":
         return this.#layers.common.restore(input.entries);
+      case "signed":
+        return this.#layers.proofs.onSigned(input.ticket, input.proofs);
+      case "verified":
+        return this.#layers.proofs.gate.onVerified(input.ticket, input.good);
       case "command":
         return this.#onCommand(input.command);
     }
@@ -239,9 +244,12 @@ export class Core implements Machine {
   ): void {
     const { broadcast, common } = this.#layers;
     if (forMs > 0 && !common.mayKeep({ name, value })) return;
-    const to = broadcast.say(name, value, generation, id, this.#layers.now);
-    if (forMs > 0) common.keep(broadcast.last, { name, value }, forMs);
-    if (to.length === 0) this.#layers.emit({ type: "said", id });
+    const payload = broadcast.next(name, value, generation);
+    this.#layers.proofs.payload(payload, (proof) => {
+      const to = broadcast.say({ ...payload, proof }, id, this.#layers.now);
+      if (to.length === 0) this.#layers.emit({ type: "said", id });
+    });
+    if (forMs > 0) common.keep(payload.id, { name, value }, forMs);
   }
 
   #onCommand(command: Command): void {
@@ -274,7 +282,7 @@ export class Core implements Machine {
       case "sync":
         return this.#layers.sync();
       case "describe":
-        return this.#layers.membership.describe(command.about, this.#layers.now);
+        return this.#layers.membership.describe(command.about);
       case "mayFreeze":
         this.#layers.membership.mayFreeze = command.value;
         return;

@@ -84,7 +84,18 @@ export type Input =
   | { readonly type: "clock"; readonly wallMs: number }
   /** What was kept of the shared configuration by `keep` in a former life. */
   | { readonly type: "restored"; readonly entries: readonly Uint8Array[] }
+  /** What a `sign` effect asked for, in its order. */
+  | { readonly type: "signed"; readonly ticket: number; readonly proofs: readonly Uint8Array[] }
+  /** Which claims of a `verify` effect are true, in its order. */
+  | { readonly type: "verified"; readonly ticket: number; readonly good: readonly boolean[] }
   | { readonly type: "command"; readonly command: Command };
+
+/** Somebody is said to have made this. */
+export interface Claimed {
+  readonly by: MemberId;
+  readonly content: Uint8Array;
+  readonly proof: Uint8Array;
+}
 
 /** What the application asks for. Values are opaque bytes here. */
 export type Command =
@@ -199,6 +210,18 @@ export type Effect =
   | { readonly type: "disconnect"; readonly link: LinkId; readonly reason: string }
   /** Keep this of the shared configuration over the end of this life, where there is a store. */
   | { readonly type: "keep"; readonly key: string; readonly entry: Uint8Array }
+  /**
+   * Prove that we have made each of these: answered by `signed`. `apart`: they will travel alone, so each proof is as
+   * short as can be; otherwise one signature may stand for all.
+   */
+  | {
+      readonly type: "sign";
+      readonly ticket: number;
+      readonly contents: readonly Uint8Array[];
+      readonly apart: boolean;
+    }
+  /** Check who made these: answered by `verified`. */
+  | { readonly type: "verify"; readonly ticket: number; readonly claims: readonly Claimed[] }
   | { readonly type: "emit"; readonly event: MeshEvent };
 
 /** A member as events and `Core.members()` show it. */
@@ -312,8 +335,14 @@ export type MeshEvent =
       readonly id: number;
       readonly reason: "unreachable" | "overloaded" | "gone";
     }
-  /** A link was refused at its greeting: another cluster, another version of the protocol, or another's name. */
-  | { readonly type: "refused"; readonly reason: "version" | "cluster" | "malformed" | "identity" }
+  /**
+   * A link was refused at its greeting: another cluster, another version of the protocol, another's name, or only one
+   * end wants all to be proven.
+   */
+  | {
+      readonly type: "refused";
+      readonly reason: "version" | "cluster" | "malformed" | "identity" | "signatures";
+    }
   /** No link is left, or the first one is back. */
   | { readonly type: "isolated" }
   | { readonly type: "connected" }

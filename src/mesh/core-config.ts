@@ -79,6 +79,7 @@ export interface Start {
   readonly meta: unknown;
   readonly slowOfferer: boolean;
   readonly node: boolean;
+  readonly proofs: Config["proofs"];
 }
 
 /** @throws HearsayError `value:…` for `meta` that cannot be sent, and as {@link parametersOf} */

@@ -40,9 +40,9 @@ export interface MeshEvents {
   "state:gap": [peer: Peer, key: string, first: number, last: number];
   /**
    * Somebody tried to link and was refused, or refused us: of another cluster (`cluster`), with another secret
-   * (`secret`), of another version (`version`), … `why` says it for people, and what to do.
+   * (`secret`), of another version (`version`), signing more or less of what it writes (`signatures`), … `why` says it for people, and what to do.
    */
-  refused: [reason: RefusalCode | "malformed", why: string];
+  refused: [reason: RefusalCode | "malformed" | "signatures", why: string];
   /** Another process uses this identity: this member has stopped. Join again with another one. */
   "identity:taken": [];
   /** The store could not be written (once, until it can be again), or was damaged and is repaired. */

@@ -8,7 +8,7 @@ import { type Answers, pendingAnswers } from "./answers.ts";
 import { Emitter } from "./emitter.ts";
 import { Hearing } from "./hearing.ts";
 import { Knowing } from "./knowing.ts";
-import { leftMeanwhile, sendError } from "./mesh-errors.ts";
+import { leftMeanwhile, refusedGreeting, sendError } from "./mesh-errors.ts";
 import { PeerObject, Peers } from "./peers.ts";
 import { SharedConfig } from "./shared-config.ts";
 import { StateView } from "./state-view.ts";
@@ -119,7 +119,7 @@ export class Inbound {
       case "gap":
         return this.events.tell("gap", this.peers.get(event.from), event.first, event.last);
       case "refused":
-        return this.events.tell("refused", event.reason, `a greeting was refused: ${event.reason}`);
+        return this.events.tell("refused", event.reason, refusedGreeting(event.reason));
       case "identityTaken":
         this.events.tell("identity:taken");
         return this.#context.taken();

@@ -7,6 +7,7 @@ import type { Host, IceServer } from "../runtime/host.ts";
 import type { Invitations } from "../runtime/invitations.ts";
 import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
+import { Notary } from "../session/notary.ts";
 import type { SecuredTransport, secured } from "../session/secured.ts";
 import type { Refusal, Session } from "../session/session.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -81,6 +82,7 @@ export class Life {
   #generation: number;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
   #hasRun = false;
   /** Counts starts and leaves. */
   #count = 0;
@@ -163,6 +165,7 @@ export class Life {
   }
 
   start(): Promise<void> {
+    if (this.#leaving !== undefined) return this.#leaving.then(() => this.start());
     if (this.#starting === undefined) {
       const count = ++this.#count;
       this.#starting = this.#start(count).catch((error: unknown) => {
@@ -171,6 +174,17 @@ export class Life {
       });
     }
     return this.#starting;
+  }
+
+  /** Over when all that was said and set before is on its way. Resolves when all is written. */
+  leave(): Promise<void> {
+    const proven = this.running?.proven();
+    if (proven === undefined) return this.#leaving ?? this.stop(true);
+    this.#leaving ??= proven.then(() => {
+      this.#leaving = undefined;
+      return this.stop(true);
+    });
+    return this.#leaving;
   }
 
   /** Over at once. Resolves when all is written. */
@@ -265,7 +279,8 @@ export class Life {
   }
 
   #makeDriver(transport: SecuredTransport, makeClient: MakeClient | undefined): Driver {
-    const { keys, clusterHash } = this.#self;
+    const { keys, clusterHash, session } = this.#self;
+    const { sha256 } = session.primitives;
     const { token } = this.#options;
     const config = coreConfig(this.#options, {
       id: keys.id,
@@ -274,10 +289,12 @@ export class Life {
       ...this.about,
       slowOfferer: transport.slowOfferer,
       node: this.#host.node,
+      proofs: this.#options.signatures ?? "all",
     });
     return new Driver({
       config,
       transport,
+      notary: new Notary(keys, clusterHash, { ...this.#host.signing, sha256 }),
       makeClient,
       WebSocket: this.#host.WebSocket,
       backoff: this.#options.backoff,

@@ -42,3 +42,10 @@ export function sayFull(): HearsayError {
     "too much is kept for those who come later: use a shorter forMs, or state for what lasts";
   return new HearsayError("say:full", message);
 }
+
+/** Why a link was refused at its greeting, for people. */
+export function refusedGreeting(reason: string): string {
+  const why = `a greeting was refused: ${reason}`;
+  if (reason !== "signatures") return why;
+  return `${why}. The other end signs more or less of what it writes than we do: give all members the same signatures`;
+}

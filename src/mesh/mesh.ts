@@ -158,7 +158,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
 
   /** Says good-bye to all and ends every connection; resolves when the store has all. Again it does nothing. */
   leave(): Promise<void> {
-    return this.#life.stop(true);
+    return this.#life.leave();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -39,6 +39,12 @@ export interface JoinOptions extends ParameterOptions {
    */
   readonly store?: false | OpenStore;
   /**
+   * What each member signs, so that no other can write in its name: `all` that it says, sets and configures, or only
+   * what it is (`records`), where all members trust each other. The same at all members of a cluster: others do not
+   * link. Default `all`.
+   */
+  readonly signatures?: "all" | "records";
+  /**
    * The access token that the signaling servers ask for, or what gives one before each attempt: tokens end. Default none.
    */
   readonly token?: string | (() => string | Promise<string>);
@@ -150,6 +156,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "meta",
   "identity",
   "store",
+  "signatures",
   "iceServers",
   "iceTransportPolicy",
   "transport",
@@ -192,6 +199,10 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
       "store",
       "store must be a store, such as diskStore(folder), or false: keep nothing",
     );
+  }
+  const { signatures = "all" } = options;
+  if (signatures !== "all" && signatures !== "records") {
+    throw wrong("signatures", `signatures must be "all" or "records", and is ${signatures}`);
   }
   checkBoolean("tabs", options.tabs);
   const { token = "" } = options;

@@ -17,6 +17,7 @@ import type {
   MeshEvent,
 } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
+import type { Notary } from "../session/notary.ts";
 import type { SecuredTransport } from "../session/secured.ts";
 import type { Link, LinkHandlers } from "../transport/transport.ts";
 import { Clock } from "./clock.ts";
@@ -30,6 +31,8 @@ const STANDSTILL_MS_MIN = 2_000;
 export interface DriverOptions extends Omit<SeedsOptions, "id" | "input" | "isSuspended"> {
   readonly config: Config;
   readonly transport: SecuredTransport;
+  /** Makes and checks proofs, where the configuration asks for any. */
+  readonly notary?: Notary | undefined;
   readonly onEvent: (event: MeshEvent) => void;
   /** Told what a transport throws, which would be a bug there or here. */
   readonly onError?: (error: unknown) => void;
@@ -50,12 +53,16 @@ export class Driver {
   readonly #onEvent: (event: MeshEvent) => void;
   readonly #onKeep: DriverOptions["onKeep"];
   readonly #onError: DriverOptions["onError"];
+  readonly #notary: Notary | undefined;
   readonly #clock: Clock;
   readonly #links = new Map<LinkId, Link>();
   readonly #attempts = new Map<AttemptId, Link>();
   readonly #inputs: Input[] = [];
   readonly #events: MeshEvent[] = [];
   #lastLink = 0;
+  /** How many requests for proofs are under way, and who waits for their end. */
+  #signing = 0;
+  readonly #whenProven: (() => void)[] = [];
   /** Who waits for a link with a member to be greeted. */
   readonly #awaited = new Map<MemberId, () => void>();
   /** The host has said that it stands still, and not yet that it goes on. */
@@ -74,7 +81,8 @@ export class Driver {
     this.#onEvent = options.onEvent;
     this.#onKeep = options.onKeep;
     this.#onError = options.onError;
-    this.core = new Core(options.config, this.#clock.now());
+    this.#notary = options.notary;
+    this.core = new Core(options.config, this.#clock.now(), this.#notary);
     this.seeds = new Seeds({
       ...options,
       id: options.config.id,
@@ -82,6 +90,12 @@ export class Driver {
       isSuspended: () => this.#suspended,
     });
     this.input({ type: "clock", wallMs: Date.now() });
+  }
+
+  /** Resolves when all that was written has its proof, and is on its way; undefined when it is. */
+  proven(): Promise<void> | undefined {
+    if (this.#signing === 0) return undefined;
+    return new Promise((resolve) => this.#whenProven.push(resolve));
   }
 
   /** The links as they are this moment. */
@@ -224,11 +238,40 @@ export class Driver {
       case "disconnect":
         this.#links.get(effect.link)?.close();
         return;
+      case "sign":
+        void this.#sign(effect);
+        return;
+      case "verify":
+        return this.#verify(effect);
       case "keep":
         return this.#onKeep?.(effect.key, effect.entry);
       case "emit":
         this.#events.push(effect.event);
     }
+  }
+
+  async #sign({ ticket, contents, apart }: Extract<Effect, { type: "sign" }>): Promise<void> {
+    this.#signing++;
+    try {
+      const proofs = (await this.#notary?.prove(contents, apart)) ?? [];
+      // What was written meanwhile is the next.
+      this.input({ type: "signed", ticket, proofs });
+    } catch (error) {
+      this.#onError?.(error);
+    }
+    this.#signing--;
+    if (this.#signing > 0) return;
+    for (const then of this.#whenProven.splice(0)) then();
+  }
+
+  #verify({ ticket, claims }: Extract<Effect, { type: "verify" }>): void {
+    this.#notary?.check(claims).then(
+      (good) => this.input({ type: "verified", ticket, good }),
+      (error) => {
+        this.input({ type: "verified", ticket, good: [] });
+        this.#onError?.(error);
+      },
+    );
   }
 
   /** What a transport refuses to send costs one link, and not the process. */

@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import { primitives } from "../session/primitives.node.ts";
+import { signing } from "../session/signing.node.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import { debugLog } from "./debug-log.node.ts";
 import type { Host } from "./host.ts";
@@ -22,6 +23,7 @@ export function hostOfNode(
   return {
     node: true,
     WebSocket,
+    signing,
     ...(process.env["DEBUG"] && { logger: debugLog }),
     primitives: () => Promise.resolve(primitives),
     defaultTransport,

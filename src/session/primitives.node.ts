@@ -3,12 +3,12 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   scrypt,
 } from "node:crypto";
@@ -44,7 +44,7 @@ export const primitives: Primitives = {
     return dhKeyOf(secret, createPublicKey(secret));
   },
 
-  sha256: (data) => own(createHash("sha256").update(data).digest()),
+  sha256: (data) => own(hash("sha256", data, "buffer")),
 
   hmacSha256: (key, data) => own(createHmac("sha256", key).update(data).digest()),
 

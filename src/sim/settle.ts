@@ -56,12 +56,13 @@ export function settledTable(
   }
   const records = configs.map((config, index) => {
     const table = new MemberTable(config, now);
-    table.describe({ neighbours: (neighbours[index] as MemberId[]).sort() }, now);
+    table.describe({ neighbours: (neighbours[index] as MemberId[]).sort() });
     return table.own;
   });
   const [first, ...rest] = records;
   const known = new MemberTable(configs[0] as Config, now);
-  known.describe({ neighbours: first?.neighbours ?? [] }, now);
+  known.describe({ neighbours: first?.neighbours ?? [] });
+  known.show(known.own, now);
   for (const record of rest) known.applyRecord(record, now);
   return known;
 }

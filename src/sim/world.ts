@@ -13,6 +13,7 @@ import { Hosts } from "./host.ts";
 import { SimMember } from "./member.ts";
 import { Network } from "./network.ts";
 import { type NetworkOptions, networkOptions } from "./network-options.ts";
+import { digest, Notary } from "./notary.ts";
 import { SeedServer } from "./seed-server.ts";
 import { randomOverlay, settledTable } from "./settle.ts";
 import { sharedCodec } from "./shared-codec.ts";
@@ -88,6 +89,8 @@ const INPUTS: readonly Input["type"][] = [
   "online",
   "clock",
   "restored",
+  "signed",
+  "verified",
 ];
 const INPUT_CODES: Readonly<Record<string, number>> = Object.fromEntries(
   INPUTS.map((type, code) => [type, code]),
@@ -104,6 +107,7 @@ export class World {
   readonly members: SimMember[] = [];
   readonly network: Network;
   readonly seedServer: SeedServer;
+  readonly notary: Notary;
   readonly seed: number;
   readonly #options: WorldOptions;
   readonly #ids: Rng;
@@ -138,6 +142,7 @@ export class World {
     };
     this.network = new Network(networkOptions(network), this.#queue, rng.fork("network"), out);
     this.seedServer = new SeedServer(this.#queue, rng.fork("seed-server"), out);
+    this.notary = new Notary(rng.fork("notary"));
     this.#ids = rng.fork("ids");
     this.#hosts = new Hosts(this.#queue, (member, input) => this.#step(member, input));
   }
@@ -231,11 +236,11 @@ export class World {
   restart(former: SimMember, options: RestartOptions = {}): SimMember {
     this.crash(former);
     const { store = true, newId = false } = options;
-    const { name, role, meta, node, slowOfferer, kinds, dials, addresses } = former.config;
+    const { name, role, meta, node, slowOfferer, kinds, dials, addresses, proofs } = former.config;
     const transports = { kinds, dials, addresses, slowOfferer };
     const known = former.core.members().find(({ id }) => id === former.config.id)?.generation ?? 0;
     const generation = store ? known + 1 : WALL_START_MS + Math.floor(this.now);
-    const identity = { name, role, meta, node, ...transports, generation };
+    const identity = { name, role, meta, node, proofs, ...transports, generation };
     if (newId) return this.add({ ...identity, generation: 1 });
     const member = this.add({ ...identity, id: former.config.id });
     const entries = [...former.kept.values()];
@@ -410,7 +415,7 @@ export class World {
 
   #create(config: Config, shared: Shared): SimMember {
     const codec = config.clusterHash === CLUSTER ? { codec: this.#codec } : {};
-    const core = new Core(config, this.now, { ...shared, ...codec });
+    const core = new Core(config, this.now, { ...shared, ...codec, digest });
     const member = new SimMember(this.members.length, config, core, this.now);
     const former = this.#byId.get(config.id);
     this.members.push(member);
@@ -458,6 +463,11 @@ export class World {
         return;
       case "disconnect":
         return this.network.disconnect(member, effect.link);
+      case "sign":
+      case "verify": {
+        const answer = this.notary.answer(member.config.id, effect);
+        return this.later(this.notary.delayMs(), () => this.input(member, answer));
+      }
       case "keep":
         member.kept.set(effect.key, effect.entry);
         return;

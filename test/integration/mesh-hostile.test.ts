@@ -1,7 +1,7 @@
 // A member that means harm, on a real link with a mesh: its frames are counted and change nothing, and nobody falls.
 import { describe, expect, test } from "vitest";
 import { Rng } from "../../src/core/lib/rng.ts";
-import type { Message } from "../../src/core/wire/messages.ts";
+import type { Message, MessageOf } from "../../src/core/wire/messages.ts";
 import { MemoryNetwork, type Mesh } from "../../src/index.node.ts";
 import { hashOfCluster } from "../../src/session/identity.ts";
 import {
@@ -111,6 +111,29 @@ describe("row 44: a link with a stranger", () => {
   });
 });
 
+/** Somebody sets a key, as its version `version` and first. */
+function setBy(
+  owner: string,
+  version: number,
+  key: string,
+  value: Uint8Array,
+  generation = 1,
+): MessageOf<"stateDelta"> {
+  const entries = [{ key, version, value, lifeMs: 0 }];
+  const range = { from: 0, to: version, last: version, floor: 0 };
+  return { type: "stateDelta", owner, generation, ...range, entries };
+}
+
+function saidBy(
+  origin: string,
+  sequence: number,
+  value: Uint8Array,
+  generation = 1,
+): MessageOf<"payload"> {
+  const id = { origin, generation, sequence };
+  return { type: "payload", id, hop: 0, flood: true, name: "x", value };
+}
+
 describe("a member that sends garbage", () => {
   /** One of each kind, as an honest member would send it. */
   function samples(intruder: Intruder, host: Mesh): Message[] {
@@ -142,17 +165,7 @@ describe("a member that sends garbage", () => {
         number: 1,
         entries: [{ owner: to, generation: 1, maxVersion: 9, held: [] }],
       },
-      {
-        type: "stateDelta",
-        owner: id,
-        generation: 1,
-        from: 0,
-        to: 1,
-        last: 1,
-        floor: 0,
-        kept: undefined,
-        entries: [{ key: "k", version: 1, value, lifeMs: 0, log: undefined }],
-      },
+      intruder.state(setBy(id, 1, "k", value)),
       { type: "routed", from: id, path: [to], hop: 0, inner },
       { type: "noRoute", path: [to], hop: 0, target: id, to: id, brokenAt: id },
       { type: "routeSearch", path: [id], target: to, number: 1, hops: 8 },
@@ -160,7 +173,7 @@ describe("a member that sends garbage", () => {
       { type: "release", hard: true },
       { type: "credit", total: 1, whole: 0 },
       { type: "local", inner },
-      { type: "payload", id: payloadId, hop: 0, flood: true, name: "x", value },
+      intruder.payload({ type: "payload", id: payloadId, hop: 0, flood: true, name: "x", value }),
       { type: "iHave", ids: [payloadId] },
       { type: "graft", ids: [payloadId], once: false },
       { type: "prune", origin: to },
@@ -267,30 +280,76 @@ describe("a member that sends garbage", () => {
     const heard: unknown[] = [];
     bystander.hear("x", (data) => heard.push(data));
     const value = Uint8Array.of(7);
-    intruder.end.send(
-      "reliable",
-      intruder.frame({
-        type: "stateDelta",
-        owner: id,
-        generation,
-        from: 0,
-        to: 9,
-        last: 9,
-        floor: 0,
-        kept: undefined,
-        entries: [{ key: "key", version: 9, value, lifeMs: 0, log: undefined }],
-      }),
-    );
-    const payloadId = { origin: id, generation, sequence: 1_000 };
-    intruder.end.send(
-      "reliable",
-      intruder.frame({ type: "payload", id: payloadId, hop: 0, flood: true, name: "x", value }),
-    );
+    const forged = [
+      intruder.state(setBy(id, 9, "key", value, generation)),
+      intruder.payload(saidBy(id, 1_000, value, generation)),
+    ];
+    for (const message of forged) intruder.end.send("reliable", intruder.frame(message));
     await until([host], "both are counted", () => host.stats().forged === 2);
     await talk();
     expect(host.get("key")).toBe("mine");
     await until([bystander], "the key", () => bystander.peers.get(id)?.get("key") === "mine");
     expect(heard).toEqual([]);
+    intruder.end.close();
+  });
+
+  test("row 45: in another's name changes nothing, goes to nobody, and is counted", async () => {
+    const { network, host, bystander, talk } = await scene();
+    bystander.set("key", "its own");
+    const { id, generation } = bystander.self;
+    await until([host], "the key", () => host.peers.get(id)?.get("key") === "its own");
+    const intruder = await Intruder.at(host, network);
+    intruder.end.send("reliable", intruder.frame(intruder.hello()));
+    await until([host], "the intruder is in", () => isLinked(host, { id: intruder.id }));
+    const third = await joinInMemory(network, { cluster: "c", name: "third" });
+    const invitation = await host.invite();
+    await invitation.complete((await third.acceptInvite(invitation.text)).text);
+    await until([third], "the third knows all", () => third.peers.live.length === 3);
+    const told = [host, third].map((mesh) => {
+      const log: unknown[] = [];
+      for (const event of ["peer:leave", "identity:taken"] as const) {
+        mesh.on(event, (...args) => log.push([event, ...args]));
+      }
+      mesh.on("peer:update", ({ name }) => name === "renamed" && log.push(name));
+      mesh.hear("x", (data) => log.push(data));
+      mesh.config.on("**", (change) => log.push(change));
+      mesh.know("**", (peer, value) => log.push([peer.id, value]));
+      return log;
+    });
+    await talk();
+    for (const log of told) log.length = 0;
+    const value = Uint8Array.of(7);
+    const stamp = { ms: Date.now(), counter: 0, writer: id };
+    const forged: Message[] = [
+      ...[{ name: "renamed" }, { state: "left" as const }, { generation: generation + 1 }].map(
+        (change): Message => ({
+          type: "members",
+          updates: [
+            { type: "record", record: intruder.record({ id, generation, version: 99, ...change }) },
+          ],
+        }),
+      ),
+      intruder.state(setBy(id, 9, "key", value, generation)),
+      setBy(id, 9, "key", value, generation),
+      intruder.payload(saidBy(id, 9, value, generation)),
+      saidBy(id, 9, value, generation),
+      { type: "shared", entries: [{ ...stamp, key: "ckey", value, lifeMs: 0 }] },
+    ];
+    for (const message of forged) intruder.end.send("reliable", intruder.frame(message));
+    await until([host], "all are counted", () => host.stats().forged === forged.length);
+    await talk();
+    expect(told).toEqual([[], []]);
+    expect(host.peers.get(id)).toMatchObject({ name: "bystander", state: "alive" });
+    expect(host.peers.get(id)?.get("key")).toBe("its own");
+    // And what it really says comes after all that.
+    bystander.set("key", "new");
+    bystander.config.set("key", 1);
+    await until([host, third], "what is its own", () =>
+      [host, third].every(
+        (mesh) => mesh.peers.get(id)?.get("key") === "new" && mesh.config.get("key") === 1,
+      ),
+    );
+    expect(third.stats().forged).toBe(0);
     intruder.end.close();
   });
 
@@ -308,14 +367,8 @@ describe("a member that sends garbage", () => {
       [0xc6, 0x7f, 0xff, 0xff, 0xff],
     ];
     for (const [i, value] of [...values, [0x07]].entries()) {
-      const message = {
-        id: { origin: intruder.id, generation: 1, sequence: i + 1 },
-        hop: 0,
-        flood: false,
-        name: "x",
-      };
-      const frame = intruder.frame({ type: "payload", ...message, value: Uint8Array.from(value) });
-      intruder.end.send("reliable", frame);
+      const message = intruder.payload(saidBy(intruder.id, i + 1, Uint8Array.from(value)));
+      intruder.end.send("reliable", intruder.frame(message));
     }
     await until([host], "the one that is a value", () => heard.length > 0);
     expect(heard).toEqual([7]);

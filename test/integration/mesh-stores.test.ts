@@ -125,7 +125,9 @@ describe("a store", () => {
     seen.batches.length = 0;
     for (let i = 0; i < 300; i++) mesh.config.set(`key.${i % 100}`, i);
     await mesh.leave();
-    expect(seen.batches.map(({ length }) => length)).toEqual([100]);
+    // What is signed together is written together.
+    expect(seen.batches.length).toBeLessThan(6);
+    expect(seen.batches.flat().length).toBe(100);
     seen.batches.length = 0;
     const again = await joinInMemory(new MemoryNetwork(), { ...alone, store: open });
     expect(again.config.get("key.99")).toBe(299);

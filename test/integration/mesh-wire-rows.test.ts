@@ -1,11 +1,14 @@
 // What the wire takes from others: versions, and sizes that fit no lane. Row by row of the table in the design.
 import { expect, test } from "vitest";
+import type { MessageOf } from "../../src/core/wire/messages.ts";
 import { MemoryNetwork, type Mesh } from "../../src/index.node.ts";
 import { Intruder } from "../support/intruder.ts";
 import { allLinked, isLinked, joinInMemory, noted, until } from "../support/memory-mesh.ts";
 
 /** Two members, and one who has a link with the first of them and greets as its last argument says. */
-async function visited(greeting = {}): Promise<[host: Mesh, other: Mesh, visitor: Intruder]> {
+async function visited(
+  greeting = {},
+): Promise<[host: Mesh, other: Mesh, visitor: Intruder, network: MemoryNetwork]> {
   const network = new MemoryNetwork();
   const [host, other] = await Promise.all(
     ["host", "other"].map((name) => joinInMemory(network, { cluster: "c", name })),
@@ -18,7 +21,7 @@ async function visited(greeting = {}): Promise<[host: Mesh, other: Mesh, visitor
   const visitor = await Intruder.at(one, network);
   visitor.end.send("reliable", visitor.frame({ ...visitor.hello(), ...greeting }));
   await until([one], "the visitor is in", () => isLinked(one, { id: visitor.id }));
-  return [one, two, visitor];
+  return [one, two, visitor, network];
 }
 
 async function talks(from: Mesh, to: Mesh): Promise<void> {
@@ -29,7 +32,7 @@ async function talks(from: Mesh, to: Mesh): Promise<void> {
 
 // Telepathine and Grapevine have no version in their messages: an unknown type is dropped, or throws.
 test("row 49: what a later minor version adds is tolerated, another major version never gets in", async () => {
-  const [host, other, visitor] = await visited({ features: 2 ** 30 });
+  const [host, other, visitor] = await visited({ features: 2 ** 30 + 1 });
   const notes = noted(host, ["link:down", "refused"]);
   // A message that this version does not know: its place in the list is beyond the last.
   const ping = visitor.frame({ type: "ping", sequence: 1, echo: 0, mayFreeze: false });
@@ -48,7 +51,7 @@ test("row 49: what a later minor version adds is tolerated, another major versio
   visitor.end.send("datagram", ping);
   await visitor.end.until("an answer", () => visitor.end.frames.length > acked);
   // Bits that nobody knows yet are shown to nobody, and passed on with the rest.
-  const record = { ...visitor.record(), version: 2, flags: 2 ** 20, name: "later" };
+  const record = visitor.record({ version: 2, flags: 2 ** 20, name: "later" });
   visitor.end.send(
     "reliable",
     visitor.frame({ type: "members", updates: [{ type: "record", record }] }),
@@ -60,16 +63,16 @@ test("row 49: what a later minor version adds is tolerated, another major versio
 
 // One datagram that was too large ended Telepathine's hearing, one malformed message the process.
 test("row 46: a small value with a long list beside it goes the way of what is large", async () => {
-  const [host, other, visitor] = await visited();
+  const [host, other, visitor, network] = await visited();
   // Somebody without a link: now what is small is passed on as datagrams.
-  const ghost = { ...visitor.record(), id: "1".padStart(32, "0"), name: "ghost" };
+  const ghost = (await Intruder.at(host, network)).record({ name: "ghost" });
   visitor.end.send(
     "reliable",
     visitor.frame({ type: "members", updates: [{ type: "record", record: ghost }] }),
   );
   await until([host], "the third", () => host.peers.live.length === 3);
   const tell = (from: number, to: number, key: string, kept?: number[]): number => {
-    const delta = visitor.frame({
+    const delta: MessageOf<"stateDelta"> = {
       type: "stateDelta",
       owner: visitor.id,
       generation: 1,
@@ -78,12 +81,13 @@ test("row 46: a small value with a long list beside it goes the way of what is l
       last: to,
       floor: from,
       kept,
-      entries: [{ key, version: to, value: Uint8Array.of(7), lifeMs: 0, log: undefined }],
-    });
-    visitor.end.send("reliable", delta);
-    return delta.length;
+      entries: [{ key, version: to, value: Uint8Array.of(7), lifeMs: 0 }],
+    };
+    const frame = visitor.frame(visitor.state(delta));
+    visitor.end.send("reliable", frame);
+    return frame.length;
   };
-  expect(tell(0, 2_000, "first")).toBeLessThan(100);
+  expect(tell(0, 2_000, "first")).toBeLessThan(200);
   // All that it holds, version by version: sound, and longer than a datagram.
   expect(tell(2_000, 2_001, "key", new Array(2_000).fill(1))).toBeGreaterThan(1_100);
   await until([host, other], "both know it", () =>

@@ -2,6 +2,11 @@
 
 import { runScenario, SCENARIOS, type Scenario } from "../../src/sim/index.ts";
 
+const scenario = SCENARIOS.find(({ name }) => name === "chaos") as Scenario;
+const DEFAULTS = Object.fromEntries(
+  Object.entries(scenario.options).map(([name, spec]) => [name, spec.default]),
+);
+
 export interface ChaosResult {
   readonly violations: readonly string[];
   readonly replay: string;
@@ -9,8 +14,7 @@ export interface ChaosResult {
 }
 
 export function runChaos(seed: number, members: number, faults: number): ChaosResult {
-  const scenario = SCENARIOS.find(({ name }) => name === "chaos") as Scenario;
-  const settings = { members, loss: 0, seed, options: { faults, apartMs: 3_000, kinds: 0 } };
+  const settings = { members, loss: 0, seed, options: { ...DEFAULTS, faults } };
   const { violations, traceHash } = runScenario(scenario, settings);
   return {
     violations: violations.map(

@@ -11,6 +11,8 @@ import { Detector } from "../../src/core/membership/detector.ts";
 import { Suspicions } from "../../src/core/membership/suspicion.ts";
 import { MemberTable } from "../../src/core/membership/table.ts";
 import { Overlay } from "../../src/core/overlay/overlay.ts";
+import { Contents } from "../../src/core/proof/contents.ts";
+import { Gate } from "../../src/core/proof/gate.ts";
 import { DirectMessages } from "../../src/core/routing/direct.ts";
 import { Routes } from "../../src/core/routing/routes.ts";
 import { Registers } from "../../src/core/shared/register.ts";
@@ -321,6 +323,34 @@ const BUGS: readonly Planted[] = [
     plant: () => plant(Broadcast.prototype, "onLasting", () => () => undefined),
     run: { scenario: "words for a newcomer", members: 20 },
     seenBy: "common",
+  },
+  {
+    bug: "proofs: what fails its check is let in",
+    plant: () =>
+      plant(
+        Gate.prototype,
+        "onVerified",
+        (original) =>
+          function (this: Gate, ...[ticket, good]: unknown[]) {
+            return original.call(
+              this,
+              ticket,
+              (good as boolean[]).map(() => true),
+            );
+          } as never,
+      ),
+    run: { ...CHAOS, options: { faults: 40, proofs: 1 } },
+    seenBy: "proofs",
+  },
+  {
+    bug: "proofs: one proof serves for all that a member makes",
+    plant: () => {
+      const ofId = (id: string): Uint8Array => Uint8Array.from(id, (char) => char.charCodeAt(0));
+      plant(Contents.prototype, "record", () => (({ id }: { id: string }) => ofId(id)) as never);
+      plant(Contents.prototype, "state", () => ((owner: string) => ofId(owner)) as never);
+    },
+    run: { ...CHAOS, options: { faults: 40, proofs: 1 } },
+    seenBy: "proofs",
   },
   {
     bug: "shared: the write that comes last holds",

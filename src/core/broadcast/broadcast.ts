@@ -26,7 +26,15 @@ import { Announcements } from "./announcements.ts";
 import { type Payload, PayloadCache } from "./cache.ts";
 import { type Gap, WINDOW } from "./inbox.ts";
 import { Late, type Words } from "./lasting.ts";
-import { graftDelayMs, isCredible, newOrigin, type Origin, STRAYS_MAX } from "./origin.ts";
+import {
+  graftDelayMs,
+  isCredible,
+  isFloodDue,
+  newOrigin,
+  type Origin,
+  STRAYS_MAX,
+} from "./origin.ts";
+import { Silence } from "./silence.ts";
 
 /** What one `baselines` message lists. */
 const BASELINES_MAX = 4_096;
@@ -37,18 +45,14 @@ const FRESH_MAX = 64;
 /** Nothing is waited for longer than this because something large is on its way, ms. */
 const BULK_MAX_MS = 30_000;
 
-/** What is larger goes only where it is wanted, and is no flood. Bytes. */
+/** What is larger goes only where it is wanted. Bytes. */
 const LARGE_BYTES = 16_384;
-const FLOOD_BYTES_MAX = 1_024;
 
 /** What comes by the tree may be so much later than by another way, ms. Guess, unmeasured. */
 const DETOUR_MS = 30;
 
 /** What comes within this time of a prune was on its way, ms. Source: the longest round trip. */
 const PRUNE_MS = 500;
-
-/** After so long without a word of an origin its last one is announced, ms. Guess, unmeasured. */
-const SILENCE_MS = 1_000;
 
 /** Payloads of members that are not known yet, to be asked for when they are. */
 const STRANGERS_MAX = 256;
@@ -87,8 +91,7 @@ export class Broadcast {
   readonly #cache: PayloadCache;
   readonly #announcements: Announcements;
   readonly #strangers = new BoundedMap<MemberId, { id: PayloadId; from: MemberId }>(STRANGERS_MAX);
-  /** Origins whose last payload is to be announced once they are silent. */
-  readonly #active = new Set<MemberId>();
+  readonly #silence: Silence;
   /** What was heard late of origins whose payloads have not begun to come. */
   readonly #late = new Late();
   /** What was heard by another way before the tree brought it: no duplicate, and to be passed on. */
@@ -104,28 +107,36 @@ export class Broadcast {
     this.#deadlines = deadlines;
     this.#out = out;
     this.#cache = new PayloadCache(config);
+    this.#silence = new Silence(deadlines);
     this.#announcements = new Announcements(config, deadlines, (peer, ids) => {
       this.stats.iHaves++;
       out.tell(peer, { type: "iHave", ids });
     });
   }
 
-  say(
-    name: string,
-    value: Uint8Array,
-    generation: number,
-    token: number | undefined,
-    now: number,
-  ): readonly MemberId[] {
+  /** What is said next: it goes with `say`, in this order. */
+  next(name: string, value: Uint8Array, generation: number): Payload {
     this.#generation = generation;
     const id = { origin: this.#config.id, generation, sequence: ++this.#sequence };
+    return { type: "payload", id, hop: 0, flood: false, name, value };
+  }
+
+  say(made: Payload, token: number | undefined, now: number): readonly MemberId[] {
+    const { id } = made;
     const tree = this.#ownTree();
-    const flood = value.length <= FLOOD_BYTES_MAX && this.#isFloodDue(tree, now);
-    if (flood || this.#sequence === 1) this.#floodedAt = now;
-    const payload: Payload = { type: "payload", id, hop: 0, flood, name, value };
+    const flood = isFloodDue(made, tree, this.#floodedAt, this.#config, now);
+    if (flood || id.sequence === 1) this.#floodedAt = now;
+    const payload: Payload = { ...made, flood };
     this.#keep(payload, now);
     this.#wake(id.origin, tree, now);
     return this.#spread(payload, tree, undefined, token, now);
+  }
+
+  /** Whether it would be taken, and passed on. */
+  isNews(id: PayloadId): boolean {
+    const inbox = this.#origins.get(id.origin)?.inbox;
+    if (inbox === undefined || inbox.generation !== id.generation) return true;
+    return this.#early.has(id) || !inbox.has(id.sequence);
   }
 
   /** What was said last. */
@@ -268,7 +279,7 @@ export class Broadcast {
 
   forget(origin: MemberId): void {
     this.#origins.delete(origin);
-    this.#active.delete(origin);
+    this.#silence.forget(origin);
     this.#deadlines.clear(`missing:${origin}`);
   }
 
@@ -299,10 +310,8 @@ export class Broadcast {
 
   /** Origins that have fallen silent: their last payload is announced to those it was pushed to. */
   onSilenceDeadline(now: number): void {
-    for (const id of this.#active) {
+    for (const id of this.#silence.take(now)) {
       const origin = this.#origins.get(id);
-      if (origin !== undefined && now - origin.activeAt < SILENCE_MS) continue;
-      this.#active.delete(id);
       if (origin === undefined) continue;
       const own = id === this.#config.id;
       const sequence = own ? this.#sequence : origin.inbox.latest;
@@ -312,7 +321,6 @@ export class Broadcast {
         this.#announcements.add(peer, { origin: id, generation, sequence }, now);
       }
     }
-    if (this.#active.size > 0) this.#deadlines.set("silence", now + SILENCE_MS);
   }
 
   /** Whether who sends us this origin's payloads is in the middle of something large: it may be what is missing. */
@@ -393,12 +401,6 @@ export class Broadcast {
     this.#prune(from, id.origin, origin, now);
   }
 
-  #isFloodDue(tree: Origin, now: number): boolean {
-    const { treeIdleMs, treeRefreshMs } = this.#config;
-    if (this.#sequence === 1) return false;
-    return now - tree.activeAt >= treeIdleMs || now - this.#floodedAt >= treeRefreshMs;
-  }
-
   #isEager(tree: Origin, origin: MemberId, peer: MemberId): boolean {
     return tree.edges.get(peer) ?? (origin === this.#config.id || !this.#out.reaches(origin, peer));
   }
@@ -466,8 +468,7 @@ export class Broadcast {
 
   #wake(id: MemberId, origin: Origin, now: number): void {
     origin.activeAt = now;
-    this.#active.add(id);
-    this.#deadlines.ensure("silence", now + SILENCE_MS);
+    this.#silence.spoken(id, now);
   }
 
   /** Our own payloads have a tree too; its inbox is never used. */

@@ -30,6 +30,10 @@ export class Late {
     this.#ids.set(keyOf(id), true);
   }
 
+  has(id: PayloadId): boolean {
+    return this.#ids.size > 0 && this.#ids.has(keyOf(id));
+  }
+
   /** Whether it was heard so; once. */
   take(id: PayloadId): boolean {
     return this.#ids.size > 0 && this.#ids.delete(keyOf(id));

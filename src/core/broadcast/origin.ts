@@ -3,6 +3,7 @@
 import type { Config } from "../config.ts";
 import type { MemberId } from "../machine.ts";
 import type { PayloadId } from "../wire/messages.ts";
+import type { Payload } from "./cache.ts";
 import { Inbox, WINDOW } from "./inbox.ts";
 import { Jumps } from "./jumps.ts";
 
@@ -11,6 +12,9 @@ const GRAFT_DELAY_MS_MAX = 400;
 
 /** So many payloads that its parent did not bring, one after another, and the tree is taken for broken. Guess. */
 export const STRAYS_MAX = 2;
+
+/** What is larger is no flood. Bytes. */
+const FLOOD_BYTES_MAX = 1_024;
 
 export interface Origin {
   inbox: Inbox;
@@ -69,4 +73,16 @@ export function isCredible(
 /** How long an announced payload is waited for. */
 export function graftDelayMs({ lagMs }: Origin, config: Config): number {
   return Math.min(GRAFT_DELAY_MS_MAX, Math.max(config.graftDelayMs, 1.5 * lagMs));
+}
+
+/** Whether a payload of ours is to find the tree anew: it is time, and it is small. */
+export function isFloodDue(
+  { id, value }: Pick<Payload, "id" | "value">,
+  { activeAt }: Origin,
+  floodedAt: number,
+  { treeIdleMs, treeRefreshMs }: Config,
+  now: number,
+): boolean {
+  if (value.length > FLOOD_BYTES_MAX || id.sequence === 1) return false;
+  return now - activeAt >= treeIdleMs || now - floodedAt >= treeRefreshMs;
 }

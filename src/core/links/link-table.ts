@@ -26,9 +26,6 @@ import { BULK, laneOf } from "./lanes.ts";
 import { SendWindow } from "./send-window.ts";
 import { Waiting } from "./waiting.ts";
 
-/** Bits of `hello.features`: what minor versions add. None so far. */
-const FEATURES = 0;
-
 /** More unacknowledged than this is bulk: answers to probes may stand behind it. Bytes. */
 const BULK_BYTES = 65_536;
 
@@ -99,10 +96,12 @@ export interface Bulk {
 
 export interface LinksOut {
   effect(effect: Effect): void;
-  /** What the hello says of us. */
-  ownRecord(): MemberRecord;
+  /** What the hello says of us; undefined while it cannot be said yet: `greet` then. */
+  ownRecord(): MemberRecord | undefined;
+  /** What the hello says that we can and want. */
+  readonly features: number;
   /** Whether the member may link with us; the reason if not. */
-  admits(record: MemberRecord): ByeReason | undefined;
+  admits(record: MemberRecord, features: number): ByeReason | undefined;
   /** The first link with `peer` is open. */
   up(peer: MemberId, record: MemberRecord, link: Link): void;
   /** The last link with `peer` is gone; `onPurpose` when a bye was said. */
@@ -198,8 +197,18 @@ export class LinkTable {
       receivedBytes: 0,
     };
     this.#links.set(id, link);
+    this.#greet(link);
+  }
+
+  /** What the hello says of us can be said from now on. */
+  greet(): void {
+    for (const link of this.#links.values()) this.#greet(link);
+  }
+
+  #greet(link: Link): void {
     const record = this.#out.ownRecord();
-    this.#sendNow(link, { type: "hello", record, features: FEATURES });
+    if (record === undefined) return;
+    this.#sendNow(link, { type: "hello", record, features: this.#out.features });
   }
 
   /** The transport lost the link. */
@@ -358,7 +367,7 @@ export class LinkTable {
       if (decoded.message.type === "fragment") return this.#refuse(link, "malformed", true);
       return this.#received(link, decoded.message, now);
     }
-    if (message.type === "hello") return this.#onHello(link, message.record);
+    if (message.type === "hello") return this.#onHello(link, message);
     // The datagram lane may overtake the hello on the reliable one: early probes are no offence.
     if (link.peer === undefined) return;
     if (message.type === "bye") {
@@ -378,10 +387,10 @@ export class LinkTable {
     this.#remove(link, `rejected: ${reason}`, link.peer === undefined);
   }
 
-  #onHello(link: Link, record: MemberRecord): void {
+  #onHello(link: Link, { record, features }: MessageOf<"hello">): void {
     if (link.peer !== undefined) return;
     if (record.id !== link.proven) return this.#refuse(link, "identity");
-    const refusal = this.#out.admits(record);
+    const refusal = this.#out.admits(record, features);
     if (refusal !== undefined) return this.#byeLink(link, refusal);
     link.peer = record.id;
     link.generation = record.generation;

@@ -17,6 +17,7 @@ import {
 import { Detector } from "./detector.ts";
 import { Failures } from "./failures.ts";
 import { Gossip, messagesOf } from "./gossip.ts";
+import { OwnRecord } from "./own-record.ts";
 import { Repair } from "./repair.ts";
 import { Rumours } from "./rumours.ts";
 import { aged } from "./suspicion.ts";
@@ -29,6 +30,12 @@ const PATIENCE_MAX = 5;
 const OPINIONS_MAX = 256;
 
 export interface MembershipOut {
+  /** The time of this step, ms. */
+  now(): number;
+  /** Proves what we say of ourselves; `then` comes at once where nothing needs a proof. */
+  prove(record: MemberRecord, then: (proof: Uint8Array | undefined) => void): void;
+  /** Others may know us from now on. */
+  ready(): void;
   neighbours(): readonly MemberId[];
   send(to: MemberId, message: Message, lane?: "datagram"): void;
   /** A member's record or state changed. */
@@ -55,6 +62,7 @@ export class Membership {
   readonly detector: Detector;
   readonly gossip: Gossip;
   readonly repair: Repair;
+  readonly own: OwnRecord;
   readonly failures: Failures;
   readonly #config: Config;
   readonly #deadlines: Deadlines;
@@ -80,6 +88,12 @@ export class Membership {
     this.gossip = new Gossip(config, deadlines, out);
     this.repair = new Repair(config, this.table, (to, message) => out.send(to, message));
     this.#rumours = new Rumours(this.table, deadlines);
+    this.own = new OwnRecord(this.table, {
+      now: () => out.now(),
+      prove: (record, then) => out.prove(record, then),
+      ready: () => out.ready(),
+      shown: (record) => this.#spreadOwn(record),
+    });
     this.detector = new Detector(config);
     this.failures = new Failures(config, deadlines, this.table, this.detector, {
       neighbours: () => out.neighbours(),
@@ -207,7 +221,7 @@ export class Membership {
     ) {
       return;
     }
-    this.describe({ neighbours }, now);
+    this.describe({ neighbours });
     // Before anything else of this step: who is asked next must know the way back.
     this.gossip.flushNow(now);
   }
@@ -219,8 +233,7 @@ export class Membership {
 
   /** The host is about to stop us: the last thing that is heard of us for a while. */
   sleep(now: number): void {
-    this.table.sleep(now);
-    this.#spreadOwn();
+    this.own.end("asleep");
     this.gossip.flushNow(now);
   }
 
@@ -228,8 +241,8 @@ export class Membership {
   resume(gapMs: number, now: number): void {
     // Others may have taken us for asleep or down by now: before they say so we are back.
     if (this.isAsleep(this.#config.id) || gapMs >= this.#config.giveUpMinMs) {
-      this.table.wake(now);
-      this.#spreadOwn();
+      this.table.wake();
+      this.own.changed();
     }
     this.failures.health.onLate(gapMs, now);
     this.failures.forgive(now);
@@ -243,15 +256,14 @@ export class Membership {
     if (this.failures.health.onLate(lateMs, now)) this.resume(lateMs, now);
   }
 
-  describe(change: Parameters<MemberTable["describe"]>[0], now: number): void {
-    this.table.describe(change, now);
-    this.#spreadOwn();
+  describe(change: Parameters<MemberTable["describe"]>[0]): void {
+    this.table.describe(change);
+    this.own.changed();
   }
 
   /** The last word: everyone hears it before the links end. */
   leave(now: number): void {
-    this.table.leave(now);
-    this.#spreadOwn();
+    this.own.end("left");
     this.gossip.flushNow(now);
   }
 
@@ -330,7 +342,7 @@ export class Membership {
     if (result === "taken") return this.#out.taken();
     if (result === "reborn") this.#out.reborn(this.table.own.generation);
     if (result === "refuted") this.failures.health.worsen(now);
-    this.#spreadOwn();
+    this.own.changed();
   }
 
   /** Takes `state` for the member's from now on. */
@@ -381,8 +393,8 @@ export class Membership {
     this.gossip.tell(update, from);
   }
 
-  #spreadOwn(): void {
-    this.gossip.tell({ type: "record", record: this.table.own }, undefined);
+  #spreadOwn(record: MemberRecord): void {
+    this.gossip.tell({ type: "record", record }, undefined);
     const own = this.table.get(this.#config.id) as Member;
     this.#out.changed({ before: own, after: own });
   }

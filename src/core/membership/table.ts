@@ -13,7 +13,7 @@ import { partOf, SetHash } from "../lib/hash.ts";
 import { invariant } from "../lib/invariant.ts";
 import { bitsOf } from "../lib/kinds.ts";
 import { LayeredMap } from "../lib/layered-map.ts";
-import type { About, MemberId } from "../machine.ts";
+import type { MemberId } from "../machine.ts";
 import {
   type Claim,
   FLAG_NODE,
@@ -151,29 +151,38 @@ export class MemberTable {
     return this.#lowestLive;
   }
 
-  /** Changes what we say of ourselves. */
-  describe(change: Partial<About> & { neighbours?: readonly MemberId[] }, now: number): void {
-    this.#replaceOwn({ ...change }, now);
+  /** Changes what we say of ourselves. Others hear it once it is shown (`show`). */
+  describe(change: Partial<MemberRecord>): void {
+    this.#own = this.next(change);
   }
 
-  /** Says that the host stops us until `wake`. */
-  sleep(now: number): void {
-    this.#replaceOwn({ state: "asleep" }, now);
+  /** What the own record would be after a change. */
+  next(change: Partial<MemberRecord>): MemberRecord {
+    return { ...this.#own, ...change, version: this.#own.version + 1, proof: undefined };
   }
 
   /** Says that we are here, whatever others took us for meanwhile. */
-  wake(now: number): void {
-    this.#replaceOwn({ state: "alive", incarnation: this.#own.incarnation + 1 }, now);
+  wake(): void {
+    this.describe({ state: "alive", incarnation: this.#own.incarnation + 1 });
   }
 
-  /** Says that we leave: the last word of this generation. */
-  leave(now: number): void {
-    this.#replaceOwn({ state: "left" }, now);
+  /** The own record may be told to others from now on. */
+  show(own: MemberRecord, now: number): MemberRecord {
+    this.#own = own;
+    this.#put(this.#members.get(own.id), { record: own, state: own.state, since: now });
+    return own;
   }
 
   /** The first link stands: what the mesh knows of a former life of ours arrives within `SETTLE_MS`. */
   announced(now: number): void {
     this.#settledAt = Math.min(this.#settledAt, now + SETTLE_MS);
+  }
+
+  /** Whether a record could change anything here. */
+  isNewRecord({ id, generation, version }: MemberRecord): boolean {
+    const held = this.#members.get(id)?.record;
+    if (held === undefined || id === this.#config.id) return true;
+    return generation === held.generation ? version > held.version : generation > held.generation;
   }
 
   /** Merges a record of another member. Undefined when it is no news. */
@@ -219,15 +228,16 @@ export class MemberTable {
     const own = this.#own;
     const isRecord = "version" in news;
     if (news.generation >= Number.MAX_SAFE_INTEGER) return "none";
-    if (news.generation > own.generation || (isRecord && this.#isForeign(news))) {
+    // Of a life that is not ours only its record tells: of that nobody but we can be the owner.
+    if (isRecord && (news.generation > own.generation || this.#isForeign(news))) {
       if (now >= this.#settledAt) return "taken";
-      this.#replaceOwn({ generation: news.generation + 1, incarnation: 0 }, now);
+      this.describe({ generation: news.generation + 1, incarnation: 0 });
       return "reborn";
     }
     // Only we raise our incarnation: a claim above it is nobody's honest one.
     const current = news.generation === own.generation && news.incarnation === own.incarnation;
     if (isRecord || !current || RANK[news.state] <= RANK[own.state]) return "none";
-    this.#replaceOwn({ incarnation: own.incarnation + 1 }, now);
+    this.describe({ incarnation: own.incarnation + 1 });
     return "refuted";
   }
 
@@ -295,12 +305,6 @@ export class MemberTable {
     const own = this.#own;
     if (record.generation !== own.generation) return false;
     return record.version > own.version || (record.state === "left" && own.state !== "left");
-  }
-
-  #replaceOwn(change: Partial<MemberRecord>, now: number): void {
-    const before = this.#members.get(this.#config.id);
-    this.#own = { ...this.#own, ...change, version: this.#own.version + 1 };
-    this.#put(before, { record: this.#own, state: this.#own.state, since: now });
   }
 
   #put(before: Member | undefined, after: Member): Change {

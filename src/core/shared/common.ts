@@ -34,7 +34,7 @@ type SharedMessage = MessageOf<
   "shared" | "sharedParts" | "sharedDigest" | "sharedWant" | "sharedRefused"
 >;
 
-export interface CommonOut extends Omit<SharingOut, "changed"> {
+export interface CommonOut extends Omit<SharingOut, "changed" | "keep"> {
   effect(effect: Effect): void;
   /** Something that was said to those who come later, within `lifeMs` from now. */
   lasting(id: PayloadId, words: Words, lifeMs: number): void;
@@ -48,7 +48,8 @@ export class Common {
     this.#out = out;
     this.sharing = new Sharing(config, deadlines, {
       ...out,
-      changed: (held, ended) => this.#onChanged(held, ended),
+      changed: (held) => this.#onChanged(held),
+      keep: (held) => this.#keep(held),
     });
   }
 
@@ -103,11 +104,12 @@ export class Common {
     return { ...stats, entries: registers.size, bytes: registers.bytes };
   }
 
-  #onChanged(held: Held, ended: boolean): void {
+  #onChanged(held: Held): void {
     if (held.key.startsWith(LASTING)) {
       const id = idOf(held.key);
       const words = held.value && decodeWords(held.value);
-      if (id !== undefined && words !== undefined) {
+      // Nobody says anything in another's name.
+      if (id?.origin === held.writer && words !== undefined) {
         this.#out.lasting(id, words, held.endsAt - this.#out.now());
       }
       return;
@@ -116,7 +118,12 @@ export class Common {
     const { value, writer, ms: atMs } = held;
     const key = held.key.slice(CONFIG.length);
     this.#out.effect({ type: "emit", event: { type: "shared", key, value, writer, atMs } });
-    if (!ended) this.#out.effect({ type: "keep", key, entry: encodeEntry(held) });
+  }
+
+  #keep(held: Held): void {
+    if (!held.key.startsWith(CONFIG)) return;
+    const key = held.key.slice(CONFIG.length);
+    this.#out.effect({ type: "keep", key, entry: encodeEntry(held) });
   }
 
   #refuse(key: string): void {
@@ -124,8 +131,8 @@ export class Common {
   }
 }
 
-function encodeEntry({ key, ms, counter, writer, value }: Held): Uint8Array {
+function encodeEntry({ key, ms, counter, writer, value, vouched }: Held): Uint8Array {
   const bytes = new Writer();
-  sharedEntry.write(bytes, { key, ms, counter, writer, value, lifeMs: 0 });
+  sharedEntry.write(bytes, { key, ms, counter, writer, value, lifeMs: 0, vouched });
   return bytes.take();
 }

@@ -9,7 +9,7 @@
 
 import { hashOfText, PARTS_MAX, partOf, SetHash } from "../lib/hash.ts";
 import type { MemberId } from "../lib/ids.ts";
-import type { SharedEntry, SharedStamp } from "../wire/messages.ts";
+import type { SharedEntry, SharedStamp, Vouched } from "../wire/messages.ts";
 import { isLater, NEVER, type Stamp } from "./clock.ts";
 
 /** Source: design; as many deletions as an owner's own state keeps. */
@@ -29,6 +29,8 @@ export interface Held extends Stamp {
   readonly value: Uint8Array | undefined;
   /** When it ends by itself, ms; Infinity: never. */
   readonly endsAt: number;
+  /** How its writer vouches for it; others are told nothing that has none where it takes one. */
+  readonly vouched: Vouched | undefined;
 }
 
 export interface Limits {
@@ -103,10 +105,10 @@ export class Registers {
   }
 
   put(entry: SharedEntry, now: number): Held {
-    const { key, ms, counter, writer, value, lifeMs } = entry;
+    const { key, ms, counter, writer, value, lifeMs, vouched } = entry;
     const endsAt = lifeMs > 0 ? now + lifeMs : Number.POSITIVE_INFINITY;
     const part = partOf(hashOfText(key), PARTS_MAX);
-    const held = { key, part, ms, counter, writer, value, endsAt };
+    const held = { key, part, ms, counter, writer, value, endsAt, vouched };
     this.#remove(key);
     this.#ended.delete(key);
     this.#entries.set(key, held);
@@ -116,6 +118,15 @@ export class Registers {
     this.#nextEnd = Math.min(this.#nextEnd, endsAt);
     this.#forgetTombstones();
     return held;
+  }
+
+  /** Undefined when it was overtaken. */
+  vouch(held: Held, vouched: Vouched): Held | undefined {
+    const known = this.#entries.get(held.key);
+    if (known === undefined || isLater(known, held)) return undefined;
+    const proven = { ...known, vouched };
+    this.#entries.set(held.key, proven);
+    return proven;
   }
 
   remove(key: string): void {
@@ -186,6 +197,6 @@ function hashNumber(id: MemberId): number {
   return Number.parseInt(id.slice(0, 8), 16);
 }
 
-function sizeOf({ key, value }: { key: string; value: Uint8Array | undefined }): number {
+function sizeOf({ key, value }: { key: string; value?: Uint8Array | undefined }): number {
   return key.length + (value?.length ?? 0) + 32;
 }

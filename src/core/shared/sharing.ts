@@ -26,6 +26,7 @@ import {
   SHARED_ENTRIES_MAX,
   type SharedEntry,
   type SharedStamp,
+  type Vouched,
 } from "../wire/messages.ts";
 import { HybridClock, isLater, NEVER, STAMP_MS_MAX } from "./clock.ts";
 import { type Held, Registers } from "./register.ts";
@@ -66,7 +67,11 @@ export interface SharingOut {
   /** Behind other bulk; what finds no room is repaired later. */
   push(to: readonly MemberId[], message: Message): void;
   /** Something of a key is other than before: a write, a deletion, or the end of its life. */
-  changed(held: Held, ended: boolean): void;
+  changed(held: Held): void;
+  /** This is what holds of a key from now on, and may be told to others. */
+  keep(held: Held): void;
+  /** Proves a write of ours; `then` comes at once, with nothing, where none needs a proof. */
+  prove(entry: SharedEntry, then: (vouched: Vouched | undefined) => void): void;
 }
 
 export class Sharing {
@@ -95,7 +100,7 @@ export class Sharing {
     // What ends by itself leaves half of the room to what does not.
     if (!this.#hasRoom(entry, lifeMs > 0 ? 0.5 : 1)) return "full";
     this.stats.writes++;
-    this.#take(entry, undefined);
+    this.#takeOwn(entry);
     return "written";
   }
 
@@ -112,7 +117,10 @@ export class Sharing {
   /** What was kept over a restart. */
   restore(entries: readonly SharedEntry[]): void {
     for (const entry of entries) {
-      if (this.registers.isNews(entry)) this.#take(entry, undefined);
+      if (!this.registers.isNews(entry)) continue;
+      const { writer, vouched } = entry;
+      if (writer === this.#config.id && vouched === undefined) this.#takeOwn(entry);
+      else this.#take(entry, undefined);
     }
   }
 
@@ -181,7 +189,10 @@ export class Sharing {
     const isIn = ({ part }: Held): boolean => parts.has(part % count);
     if (floor.ms <= this.clock.wallMs(this.#out.now())) {
       for (const held of this.registers.raiseFloor(floor, new Set(listed.keys()), isIn)) {
-        if (held.value !== undefined) this.#out.changed({ ...held, value: undefined }, false);
+        if (held.value === undefined) continue;
+        const deleted = { ...held, value: undefined, vouched: undefined };
+        this.#out.changed(deleted);
+        this.#out.keep(deleted);
       }
     }
     this.#want(from, stamps);
@@ -241,15 +252,12 @@ export class Sharing {
       if (other.writer !== this.#config.id) this.clock.saw(other);
     }
     const stamp = this.clock.next(now);
-    this.#take(
-      { key: held.key, ...stamp, value: held.value, lifeMs: lifeOf(held, now) },
-      undefined,
-    );
+    this.#takeOwn({ key: held.key, ...stamp, value: held.value, lifeMs: lifeOf(held, now) });
   }
 
   onDeadline(now: number): void {
     for (const held of this.registers.takeEnded(now)) {
-      if (held.value !== undefined) this.#out.changed({ ...held, value: undefined }, true);
+      if (held.value !== undefined) this.#out.changed({ ...held, value: undefined });
     }
     this.#schedule();
   }
@@ -269,16 +277,38 @@ export class Sharing {
   }
 
   #take(entry: SharedEntry, from: MemberId | undefined): void {
-    const now = this.#out.now();
-    this.clock.saw(entry);
     if (from !== undefined) this.stats.taken++;
-    const held = this.registers.put(entry, now);
+    this.#tell(this.#hold(entry), from);
+  }
+
+  /** It holds here at once, and is told once it is proven, unless it was overtaken by then. */
+  #takeOwn(entry: SharedEntry): void {
+    const held = this.#hold(entry);
+    this.#out.prove(entry, (vouched) => {
+      const proven = vouched === undefined ? held : this.registers.vouch(held, vouched);
+      if (proven !== undefined) this.#tell(proven, undefined);
+    });
+  }
+
+  #hold(entry: SharedEntry): Held {
+    this.clock.saw(entry);
+    const held = this.registers.put(entry, this.#out.now());
     this.#schedule();
-    this.#out.changed(held, false);
-    const others = this.#out.neighbours().filter((peer) => peer !== from && peer !== entry.writer);
-    if (others.length === 0) return;
+    this.#out.changed(held);
+    return held;
+  }
+
+  #tell(held: Held, from: MemberId | undefined): void {
+    this.#out.keep(held);
+    const others = this.#out.neighbours().filter((peer) => peer !== from && peer !== held.writer);
+    if (others.length === 0 || !this.#mayTell(held)) return;
     if (isLarge(held)) this.#announce(others, [held]);
-    else this.#out.push(others, { type: "shared", entries: [entryOf(held, now)] });
+    else this.#out.push(others, { type: "shared", entries: [entryOf(held, this.#out.now())] });
+  }
+
+  /** Others would refuse what has no proof. */
+  #mayTell({ vouched }: Held): boolean {
+    return vouched !== undefined || this.#config.proofs !== "all";
   }
 
   #announce(to: readonly MemberId[], stamps: readonly Held[]): void {
@@ -320,7 +350,7 @@ export class Sharing {
     };
     for (const held of entries) {
       if (!this.#mayAnswer(to)) break;
-      if (held.endsAt <= now) continue;
+      if (held.endsAt <= now || !this.#mayTell(held)) continue;
       message.push(entryOf(held, now));
       bytes += held.value?.length ?? 0;
       if (message.length >= SHARED_ENTRIES_MAX || bytes >= MESSAGE_BYTES) send();
@@ -351,8 +381,19 @@ export class Sharing {
   }
 }
 
-function entryOf({ key, ms, counter, writer, value, endsAt }: Held, now: number): SharedEntry {
-  return { key, ms, counter, writer, value, lifeMs: lifeOf({ endsAt }, now) };
+function entryOf(held: Held, now: number): SharedEntry {
+  const { key, ms, counter, writer, value, vouched } = held;
+  const leftMs = lifeOf(held, now);
+  // Sums of times are not exact: nobody believes in more than the writer gave.
+  return {
+    key,
+    ms,
+    counter,
+    writer,
+    value,
+    lifeMs: Math.min(leftMs, vouched?.ttlMs ?? leftMs),
+    vouched,
+  };
 }
 
 /** What is left of a life, in whole ms, and never the 0 that means none. */

@@ -15,7 +15,13 @@
 import type { Deadlines } from "../lib/deadlines.ts";
 import { encodeUtf8 } from "../lib/utf8.ts";
 import type { MemberId } from "../machine.ts";
-import { type MessageOf, STATE_ENTRIES_MAX, type StateEntry } from "../wire/messages.ts";
+import type { Digest } from "../proof/contents.ts";
+import {
+  type MessageOf,
+  STATE_ENTRIES_MAX,
+  type StateEntry,
+  type Vouched,
+} from "../wire/messages.ts";
 import { entryOf, type Item, itemOf, type Slot, slotOf, weightOf } from "./items.ts";
 import { type LogChange, Logs, nextPlace } from "./logs.ts";
 import { type Range, Ranges } from "./ranges.ts";
@@ -54,6 +60,8 @@ export interface Room {
 export class Replica {
   generation: number;
   maxVersion = 0;
+  /** Where writes need a proof: our own are told up to here. */
+  provenTo = Number.POSITIVE_INFINITY;
   /** Whether the owner counts in the fingerprint: only live members do. */
   live = true;
   readonly #owner: MemberId;
@@ -86,9 +94,20 @@ export class Replica {
     return this.#loose === 0 && this.#doubts.size === 0;
   }
 
+  /** How far it is complete, and may be told. */
+  get toldTo(): number {
+    return Math.min(this.maxVersion, this.provenTo);
+  }
+
   /** The highest version that is known of. */
   get last(): number {
-    return Math.max(this.maxVersion, this.#ahead.last);
+    return Math.max(this.toldTo, this.#ahead.last);
+  }
+
+  /** A part with no more than its entries, and what was seen before them, show to be there. */
+  shown(part: StatePart): StatePart {
+    const highest = Math.max(this.#highest, part.entries.at(-1)?.version ?? 0);
+    return part.to <= highest ? part : { ...part, to: Math.max(part.from, highest) };
   }
 
   /** What came early: the parts beyond `maxVersion`. */
@@ -99,7 +118,7 @@ export class Replica {
   /** What is next for somebody who holds everything up to `at`, and `sent` beyond; nothing while there are doubts. */
   nextFor(at: number, sent: Ranges): Range | undefined {
     if (this.#doubts.size > 0) return undefined;
-    for (const [from, to] of [[0, this.maxVersion], ...this.#ahead] as const) {
+    for (const [from, to] of [[0, this.toldTo], ...this.#ahead] as const) {
       const next = sent.gap(Math.max(from, at), to);
       if (next !== undefined) return next;
     }
@@ -154,10 +173,34 @@ export class Replica {
     return { from, to: version, last: version, floor: this.#floor, kept: undefined, entries };
   }
 
+  /** A write of ours is proven, after all before it. Whether it still holds. */
+  vouch(written: StateEntry, vouched: Vouched, digest: Digest | undefined): boolean {
+    const { version, key, log, value } = written;
+    const item = this.#entries.get(log === undefined ? key : version);
+    if (item?.version !== version) return false;
+    // Others believe in no version that no entry shows: what was overtaken comes with what overtook it.
+    this.provenTo = version;
+    const isOver = item.value === undefined && value !== undefined;
+    item.vouched = isOver ? { ...vouched, digest: digest?.(value) } : vouched;
+    return !isOver;
+  }
+
+  /** Nothing of ours is proven any more: gives all of it in the order of its versions. */
+  unprove(clock: number): StateEntry[] {
+    this.provenTo = 0;
+    return Array.from(this.#inOrder(), (item) => {
+      item.vouched = undefined;
+      return entryOf(item, clock);
+    });
+  }
+
   /** The life of a key is over. */
-  end(key: string): void {
+  end(key: string, digest: Digest | undefined): void {
     const item = this.#entries.get(key);
     if (item === undefined) return;
+    if (item.vouched !== undefined && item.value !== undefined && digest !== undefined) {
+      item.vouched = { ...item.vouched, digest: digest(item.value) };
+    }
     this.#bytes -= weightOf(item);
     item.value = undefined;
     item.endsAt = Number.POSITIVE_INFINITY;
@@ -375,8 +418,8 @@ export class Replica {
   #forgetTombstones(): void {
     if (this.#tombstones <= TOMBSTONES_MAX) return;
     for (const entry of this.#inOrder()) {
-      // One beyond a hole still has something older to keep out.
-      if (entry.version > this.maxVersion) return;
+      // One beyond a hole still has something older to keep out, and others are yet to hear of one that is not proven.
+      if (entry.version > this.toldTo) return;
       if (entry.value !== undefined) continue;
       this.#remove(entry);
       this.#floor = Math.max(this.#floor, entry.version);

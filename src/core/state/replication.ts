@@ -13,11 +13,14 @@ import type { Deadlines } from "../lib/deadlines.ts";
 import { isPartCount, partCount } from "../lib/hash.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { MemberId } from "../machine.ts";
+import type { Digest } from "../proof/contents.ts";
 import {
   DIGEST_MAX,
   type MessageOf,
   type StateDigestEntry,
+  type StateEntry,
   type StateWantEntry,
+  type Vouched,
 } from "../wire/messages.ts";
 import { Echoes } from "./echoes.ts";
 import { ENOUGH, Fetching } from "./fetching.ts";
@@ -67,6 +70,8 @@ export interface ReplicationOut {
   /** Whether a neighbour is in the middle of sending something large. */
   bringsBulk(from: MemberId): boolean;
   changed(changes: readonly StateChange[]): void;
+  /** Proves a write of ours; `then` comes at once, with nothing, where none needs a proof. */
+  prove(delta: StateDelta, entry: StateEntry, then: (vouched: Vouched | undefined) => void): void;
   /** Our own write does not fit. */
   refused(key: string): void;
 }
@@ -86,8 +91,14 @@ export class Replication {
   readonly #news = new Map<MemberId, Set<MemberId>>();
   #newsAt = Number.NEGATIVE_INFINITY;
 
-  constructor(config: Config, deadlines: Deadlines, rng: Rng, out: ReplicationOut) {
-    this.store = new StateStore(config, () => out.now());
+  constructor(
+    config: Config,
+    deadlines: Deadlines,
+    rng: Rng,
+    out: ReplicationOut,
+    digest?: Digest,
+  ) {
+    this.store = new StateStore(config, () => out.now(), digest);
     this.#config = config;
     this.#rng = rng;
     this.#deadlines = deadlines;
@@ -162,6 +173,13 @@ export class Replication {
     if (this.#serving.onWant(from, want)) this.#pace.ease(this.#out.now());
   }
 
+  /** Whether a delta could change anything here. */
+  isNews({ owner, generation, to }: StateDelta): boolean {
+    return (
+      this.#out.generationOf(owner) === generation && to > this.store.versionOf(owner, generation)
+    );
+  }
+
   onDelta(from: MemberId, delta: StateDelta, now: number): void {
     const { owner, generation } = delta;
     if (this.#out.generationOf(owner) !== generation) return;
@@ -216,6 +234,7 @@ export class Replication {
 
   renumber(generation: number): void {
     this.store.renumber(generation);
+    if (this.#config.proofs === "all") this.#tellOwn(this.store.unprove());
     this.#serving.restart();
   }
 
@@ -268,8 +287,20 @@ export class Replication {
     this.#newsAt = this.#out.now();
     this.#watchLives();
     for (const delta of deltas) {
-      if (isSmall(delta)) this.#flood(delta, this.#out.neighbours());
+      const [entry] = delta.entries;
+      if (entry === undefined) continue;
+      this.#out.prove(delta, entry, (vouched) => this.#onProven(delta, entry, vouched));
     }
+  }
+
+  #onProven(delta: StateDelta, entry: StateEntry, vouched: Vouched | undefined): void {
+    // Its generation may be another by now: then all is proven anew.
+    if (!this.store.isOf(delta.owner, delta.generation)) return;
+    const told = vouched === undefined ? delta : { ...delta, entries: [{ ...entry, vouched }] };
+    const holds = vouched === undefined || this.store.vouch(entry, vouched);
+    if (holds && isSmall(told)) this.#flood(told, this.#out.neighbours());
+    // Of a log everybody is told each change, also when more than it keeps have come meanwhile.
+    if (!holds && entry.log !== undefined) this.#out.flood(this.#out.neighbours(), told, true);
     this.#serving.advanced(this.#config.id);
   }
 

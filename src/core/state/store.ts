@@ -8,7 +8,8 @@ import type { Config } from "../config.ts";
 import { Deadlines } from "../lib/deadlines.ts";
 import { partOf, SetHash } from "../lib/hash.ts";
 import { ID_DIGITS, type MemberId } from "../lib/ids.ts";
-import type { StateDigestEntry } from "../wire/messages.ts";
+import type { Digest } from "../proof/contents.ts";
+import type { StateDigestEntry, StateEntry, Vouched } from "../wire/messages.ts";
 import type { LogChange } from "./logs.ts";
 import type { Range, Ranges } from "./ranges.ts";
 import { type Manner, Replica, type StateDelta, type StatePart } from "./replica.ts";
@@ -44,11 +45,14 @@ export class StateStore {
   #stoodStillMs = 0;
 
   readonly #now: () => number;
+  readonly #digest: Digest | undefined;
 
-  constructor(config: Config, now: () => number) {
+  constructor(config: Config, now: () => number, digest?: Digest) {
     this.#config = config;
     this.#now = now;
+    this.#digest = digest;
     this.#own = new Replica(config.id, config.generation, this.#ends);
+    if (config.proofs === "all") this.#own.provenTo = 0;
     this.#replicas.set(config.id, this.#own);
   }
 
@@ -86,7 +90,7 @@ export class StateStore {
       const name = this.#ends.take(this.#clock);
       if (name === undefined) return changes;
       const [owner, key] = [name.slice(0, ID_DIGITS), name.slice(ID_DIGITS)];
-      this.#replicas.get(owner)?.end(key);
+      this.#replicas.get(owner)?.end(key, this.#digest);
       changes.push({ owner, key, value: undefined, expired: true });
     }
   }
@@ -103,6 +107,28 @@ export class StateStore {
     this.#hashed(this.#config.id, this.#own, 0);
   }
 
+  /** All of ours, of which nothing is proven under its new generation. */
+  unprove(): StateDelta[] {
+    return this.#own.unprove(this.#clock).map((entry) => {
+      const { version } = entry;
+      const from = version - 1;
+      const part = {
+        from,
+        to: version,
+        last: version,
+        floor: 0,
+        kept: undefined,
+        entries: [entry],
+      };
+      return this.#delta(this.#config.id, this.#own, part);
+    });
+  }
+
+  /** A write of ours is proven; whether it still holds. */
+  vouch(entry: StateEntry, vouched: Vouched): boolean {
+    return this.#own.vouch(entry, vouched, this.#digest);
+  }
+
   /** Merges the delta of a member that lives; gives what changed, or undefined when it is no news. */
   apply(delta: StateDelta): readonly StateChange[] | undefined {
     const { owner, generation } = delta;
@@ -115,9 +141,10 @@ export class StateStore {
       replica = new Replica(owner, generation, this.#ends);
       this.#replicas.set(owner, replica);
     }
+    const part = this.#config.proofs === "all" ? replica.shown(delta) : delta;
     const before = replica.maxVersion;
     const bytesMax = 2 * this.#config.stateBytesMax;
-    const news = replica.apply(delta, bytesMax, this.#clock, (key, value, log) =>
+    const news = replica.apply(part, bytesMax, this.#clock, (key, value, log) =>
       changes.push({ owner, key, value, ...(log && { log }) }),
     );
     this.#hashed(owner, replica, before);
@@ -181,8 +208,8 @@ export class StateStore {
   /** What can be said of an owner's state; undefined when there is nothing of it, or its owner does not live. */
   entryOf(owner: MemberId): StateDigestEntry | undefined {
     const replica = this.#replicas.get(owner);
-    if (replica === undefined || !replica.live || replica.maxVersion === 0) return undefined;
-    return { owner, generation: replica.generation, maxVersion: replica.maxVersion };
+    if (replica === undefined || !replica.live || replica.toldTo === 0) return undefined;
+    return { owner, generation: replica.generation, maxVersion: replica.toldTo };
   }
 
   /** Owners that something is held of. */

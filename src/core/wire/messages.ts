@@ -57,26 +57,33 @@ export const SHARED_ENTRIES_MAX = 64;
 
 const name = string(NAME_BYTES_MAX);
 
+/** Opaque here: shows that what it stands with was made by its owner. Absent where members trust each other. */
+export const PROOF_BYTES_MAX = 512;
+const proof = optional(bytes(PROOF_BYTES_MAX));
+/** Instead of a value that is not there any more: its hash. */
+const DIGEST_BYTES = 16;
+
 /**
  * What a member says about itself. Only its owner makes one; the higher (generation, version) wins.
  * `neighbours` are the members that probe it: its observers.
  */
-const memberRecord = remembered(
-  struct({
-    id,
-    generation: varint,
-    version: varint,
-    incarnation: varint,
-    /** Said by the owner itself: `asleep` until it says otherwise. */
-    state: oneOf(["alive", "asleep", "left"]),
-    flags: varint,
-    name,
-    role: name,
-    meta: bytes(META_BYTES_MAX),
-    addresses: list(string(ADDRESS_BYTES_MAX), 8),
-    neighbours: list(id, NEIGHBOURS_MAX),
-  }),
-);
+const recordFields = {
+  id,
+  generation: varint,
+  version: varint,
+  incarnation: varint,
+  /** Said by the owner itself: `asleep` until it says otherwise. */
+  state: oneOf(["alive", "asleep", "left"]),
+  flags: varint,
+  name,
+  role: name,
+  meta: bytes(META_BYTES_MAX),
+  addresses: list(string(ADDRESS_BYTES_MAX), 8),
+  neighbours: list(id, NEIGHBOURS_MAX),
+} as const;
+/** What its owner proves of a record: all of it. */
+export const recordBody = struct(recordFields);
+const memberRecord = remembered(struct({ ...recordFields, proof }));
 export type MemberRecord = Infer<typeof memberRecord>;
 
 /** Bits of `MemberRecord.flags`; from the fifth on they name kinds of transport (`lib/kinds.ts`). */
@@ -112,6 +119,9 @@ const opinion = struct({
 });
 export type Opinion = Infer<typeof opinion>;
 
+/** Bits of `hello.features`. Everything this member writes is proven to be its own, and so must be what it takes. */
+export const FEATURE_PROVEN_WRITES = 1;
+
 const update = union({ record: struct({ record: memberRecord }), claim, opinion });
 export type Update = Infer<typeof update>;
 
@@ -146,6 +156,28 @@ const stateWantEntry = struct({
   held: list(struct({ from: varint, to: varint }), RANGES_MAX),
 });
 export type StateWantEntry = Infer<typeof stateWantEntry>;
+/** How its owner vouches for a write, where members do not trust each other. */
+const vouched = struct({
+  proof: bytes(PROOF_BYTES_MAX),
+  /** The whole life that it was given, ms; 0: it has no end. */
+  ttlMs: varint,
+  /** Instead of a value whose life is over. */
+  digest: optional(bytes(DIGEST_BYTES)),
+});
+export type Vouched = Infer<typeof vouched>;
+
+const logPlace = struct({ begun: varint, number: varint, first: varint });
+/** What its owner proves of a write to its state. */
+export const stateBody = struct({
+  owner: id,
+  generation: varint,
+  key: name,
+  version: varint,
+  /** Of the value; absent: deleted. */
+  digest: optional(bytes(DIGEST_BYTES)),
+  ttlMs: varint,
+  log: optional(logPlace),
+});
 
 const stateEntry = struct({
   key: name,
@@ -155,12 +187,15 @@ const stateEntry = struct({
   /** What is left of its life, ms; 0: it has no end. */
   lifeMs: varint,
   /** Where all changes are kept: the version of the first, this one's number, and the oldest that is still kept. */
-  log: optional(struct({ begun: varint, number: varint, first: varint })),
+  log: optional(logPlace),
+  vouched: optional(vouched),
 });
 export type StateEntry = Infer<typeof stateEntry>;
 
 const payloadId = struct({ origin: id, generation: varint, sequence: varint });
 export type PayloadId = Infer<typeof payloadId>;
+/** What its origin proves of a payload. */
+export const payloadBody = struct({ id: payloadId, name, digest: bytes(DIGEST_BYTES) });
 
 /** When somebody wrote something: a hybrid logical clock's stamp. */
 const stamp = { ms: varint, counter: varint, writer: id };
@@ -173,8 +208,17 @@ export const sharedEntry = struct({
   value: optional(bytes(SHARED_VALUE_BYTES_MAX)),
   /** What is left of its life, ms; 0: it has no end. */
   lifeMs: varint,
+  vouched: optional(vouched),
 });
 export type SharedEntry = Infer<typeof sharedEntry>;
+
+/** What its writer proves of a write to what all share. */
+export const sharedBody = struct({
+  key: string(SHARED_KEY_BYTES_MAX),
+  ...stamp,
+  digest: optional(bytes(DIGEST_BYTES)),
+  ttlMs: varint,
+});
 
 const sharedStamp = struct({ key: string(SHARED_KEY_BYTES_MAX), ...stamp });
 export type SharedStamp = Infer<typeof sharedStamp>;
@@ -327,6 +371,7 @@ const messages = {
     flood: boolean,
     name,
     value: bytes(VALUE_BYTES_MAX),
+    proof,
   }),
   /** Payloads that the sender has and did not send. A gap is answered by `graft`. */
   iHave: struct({ ids: list(payloadId, IDS_MAX) }),

@@ -133,7 +133,11 @@ export function remembered<T extends object>(codec: Codec<T>): Codec<T> {
 }
 
 type Fields = Readonly<Record<string, Codec<never> | Codec<unknown>>>;
-type Struct<F> = { readonly [K in keyof F]: Infer<F[K]> };
+/** What may be absent may also be left out. */
+type Absent<F> = { [K in keyof F]: undefined extends Infer<F[K]> ? K : never }[keyof F];
+type Struct<F> = { readonly [K in Exclude<keyof F, Absent<F>>]: Infer<F[K]> } & {
+  readonly [K in Absent<F>]?: Infer<F[K]>;
+};
 
 /** The fields in the order of their declaration. */
 export function struct<const F extends Fields>(fields: F): Codec<Struct<F>> {

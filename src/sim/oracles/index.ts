@@ -11,6 +11,7 @@ import { incarnations } from "./incarnations.ts";
 import { lives } from "./lives.ts";
 import type { MakeOracle } from "./oracle.ts";
 import { overlay } from "./overlay.ts";
+import { proofs } from "./proofs.ts";
 import { replication } from "./replication.ts";
 import { trees } from "./trees.ts";
 
@@ -25,6 +26,7 @@ export const ORACLES: readonly MakeOracle[] = [
   incarnations,
   lives,
   overlay,
+  proofs,
   replication,
   trees,
 ];

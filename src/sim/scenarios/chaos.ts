@@ -1,5 +1,6 @@
 /** A mixed schedule of all faults from one seed, among few members; then all is mended, and everything must hold. */
 
+import { Forger } from "../forger.ts";
 import type { SimMember } from "../member.ts";
 import type { NetworkOptions } from "../network-options.ts";
 import { DownWatch } from "./down-watch.ts";
@@ -7,6 +8,8 @@ import type { Scenario } from "./scenario.ts";
 import type { Trial } from "./trial.ts";
 
 const MEMBERS_MAX = 20;
+/** The longest that a proof takes, ms. */
+const PROOF_MS_MAX = 20;
 const LOSSES = [0, 0, 0.01, 0.05, 0.2];
 
 /** After the last fault: until all agree, and then until all that has a bound in time must hold. ms. */
@@ -64,6 +67,7 @@ export const chaos: Scenario = {
   members: MEMBERS_MAX,
   options: {
     faults: { default: 30, min: 0, max: 10_000, what: "how many faults, one after another" },
+    proofs: { default: 0.5, min: 0, max: 1, what: "how likely it is that all must be proven" },
     apartMs: { default: 3_000, min: 0, max: 60_000, what: "the longest pause between two" },
     kinds: { default: 0, min: 0, max: 1, what: "1: members have one transport, another, or both" },
   },
@@ -98,6 +102,9 @@ class Chaos {
   readonly #kinds: Trial["rng"] | undefined;
   readonly #gone: SimMember[] = [];
   readonly #membersMax: number;
+  readonly #proofs: "all" | "none";
+  readonly #forgerDraws: Trial["rng"];
+  readonly #forger: Forger;
   #partitioned = false;
   #said = 0;
 
@@ -114,6 +121,11 @@ class Chaos {
     if (loss > 0) this.#lose(loss);
     this.#membersMax = members;
     const count = 2 + this.rng.below(Math.max(1, members - 2));
+    const draws = trial.rng.fork("proofs");
+    this.#forgerDraws = draws.fork("forger");
+    this.#forger = new Forger(this.world, this.#forgerDraws);
+    this.#proofs = draws.float() < trial.option("proofs") ? "all" : "none";
+    this.world.notary.slowMs = draws.float() * PROOF_MS_MAX;
     for (let i = 0; i < count; i++) {
       this.add();
       this.world.run(this.rng.float() * 300);
@@ -139,12 +151,13 @@ class Chaos {
 
   /** A member; where it matters, with one of the sorts of transports that there are. */
   add(): void {
+    const proofs = this.#proofs;
     const draw = this.#kinds?.float();
     const address = { dials: true, addresses: ["udp://somewhere"] };
-    if (draw === undefined) this.world.add();
-    else if (draw < 0.4) this.world.add({ kinds: ["webrtc"] });
-    else if (draw < 0.75) this.world.add({ kinds: ["udp"], node: true, ...address });
-    else this.world.add({ kinds: ["udp", "webrtc"], node: true, ...address });
+    if (draw === undefined) this.world.add({ proofs });
+    else if (draw < 0.4) this.world.add({ proofs, kinds: ["webrtc"] });
+    else if (draw < 0.75) this.world.add({ proofs, kinds: ["udp"], node: true, ...address });
+    else this.world.add({ proofs, kinds: ["udp", "webrtc"], node: true, ...address });
   }
 
   restart(): void {
@@ -197,6 +210,14 @@ class Chaos {
     this.world.command(member, { type: "set", key, value });
     if (this.rng.below(3) === 0) this.world.command(member, { type: "delete", key });
     this.#talkOf(member);
+    this.#forge();
+  }
+
+  /** By draws of its own too. */
+  #forge(): void {
+    if (this.#proofs === "none" || this.#forgerDraws.below(2) === 0) return;
+    const [member, victim] = this.#forgerDraws.sample(this.world.live(), 2);
+    if (member !== undefined && victim !== undefined) this.#forger.forge(member, victim);
   }
 
   /** By draws of its own: a key whose changes are all kept, and one that ends by itself. */
@@ -250,7 +271,7 @@ class Chaos {
     this.world.startSeed();
     // Between members that have nothing in common somebody comes who has it all.
     for (let i = 0; i < BRIDGES_MAX && this.trial.oracles.weather.partsPossible() > 1; i++) {
-      this.world.add({ kinds: ["udp", "webrtc"], node: true });
+      this.world.add({ proofs: this.#proofs, kinds: ["udp", "webrtc"], node: true });
     }
   }
 

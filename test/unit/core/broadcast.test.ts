@@ -59,7 +59,7 @@ function payload(sequence: number, change: Partial<Payload["id"]> = {}): Payload
 }
 
 const say = (now = 0): readonly MemberId[] =>
-  broadcast.say("n", new Uint8Array(1), 1, undefined, now);
+  broadcast.say(broadcast.next("n", new Uint8Array(1), 1), undefined, now);
 
 function taken(): string[] {
   return log.splice(0);
@@ -364,7 +364,7 @@ describe("a tree", () => {
     expect(taken()).toContain("push 1/3 to 2, hop 0");
     for (let now = 20_000; now <= 60_000; now += 5_000) say(now);
     expect(floods).toEqual([3, 10]);
-    broadcast.say("n", new Uint8Array(1_025), 1, undefined, 600_000);
+    broadcast.say(broadcast.next("n", new Uint8Array(1_025), 1), undefined, 600_000);
     expect(floods).toEqual([3, 10]);
   });
 

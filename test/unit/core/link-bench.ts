@@ -30,6 +30,7 @@ export class Bench {
           this.log.push(`disconnect ${effect.link}: ${effect.reason}`);
       },
       ownRecord: () => recordOf(OWN),
+      features: 0,
       admits: () => this.refusal,
       up: (peer, _record, link) => this.log.push(`up ${nameOf(peer)} by ${link.id}`),
       down: (peer, reason, onPurpose) =>

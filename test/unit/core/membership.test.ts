@@ -28,6 +28,9 @@ beforeEach(() => {
   log = [];
   carried = [];
   membership = new Membership(config, deadlines, 0, {
+    now: () => 0,
+    prove: (_record, then) => then(undefined),
+    ready: () => log.push("ready"),
     neighbours: () => neighbours,
     send: (to, message, lane) => {
       // Reports race on both lanes: one of the two will do.

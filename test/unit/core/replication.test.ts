@@ -45,6 +45,7 @@ class Bench {
       isFullMesh: () => this.isFullMesh,
       reaches: () => this.isFullMesh,
       generationOf: (owner) => (this.strangers.includes(owner) ? undefined : 1),
+      prove: (_delta, _entry, then) => then(undefined),
       flood: (to, { owner, to: version }, surely) => {
         const taken = to.filter((peer) => !this.full.includes(peer));
         const how = surely ? "surely" : "lossy";

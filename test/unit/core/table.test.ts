@@ -126,14 +126,21 @@ describe("news of ourselves", () => {
   });
 
   test("our own record coming back is no news", () => {
-    table.describe({ name: "new" }, 0);
+    table.describe({ name: "new" });
     expect(table.applyOwn(own({ version: 1 }), 0)).toBe("none");
     expect(table.applyOwn(own({ version: 2, name: "new" }), 0)).toBe("none");
   });
 
-  const foreign: [what: string, news: MemberRecord | Claim][] = [
+  test("only a record shows another life of ours: others can claim anything", () => {
+    const clone = new MemberTable(configOf({}, { id: OWN, generation: 3 }), 0);
+    clone.announced(100);
+    expect(clone.applyOwn(claimOf("down", 0, 4, OWN), 1e9)).toBe("none");
+    expect(table.applyOwn(claimOf("down", 0, 4, OWN), 0)).toBe("none");
+    expect(table.own).toMatchObject({ generation: 3, incarnation: 0, version: 1 });
+  });
+
+  const foreign: [what: string, news: MemberRecord][] = [
     ["a record of a higher generation", own({ generation: 4 })],
-    ["a claim about a higher generation", claimOf("down", 0, 4, OWN)],
     ["a version that we never made", own({ version: 2 })],
     ["a good-bye that we never said", own({ state: "left" })],
   ];

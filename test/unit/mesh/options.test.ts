@@ -88,6 +88,7 @@ describe("options that are wrong", () => {
       meta: undefined,
       slowOfferer: false,
       node: true,
+      proofs: "none" as const,
     };
     expect(() => coreConfig({ parameters }, life)).toThrow(
       expect.objectContaining({ code: "options:parameters" }),
