@@ -13,10 +13,8 @@ import { Contents } from "../src/core/proof/contents.ts";
 import { type KeyPair, keyPair } from "../src/session/identity.ts";
 import { Notary } from "../src/session/notary.ts";
 import { primitives } from "../src/session/primitives.node.ts";
-import { signing as ed25519OfNode } from "../src/session/signing.node.ts";
 import { median, print, type Row, rowOf } from "./support/report.ts";
 
-const signing = { ...ed25519OfNode, sha256: primitives.sha256 };
 const MESSAGES = 1_000;
 const BYTES = 256;
 const BATCH = 64;
@@ -45,8 +43,8 @@ function payloads(keys: KeyPair, contents: Contents): Uint8Array[] {
 /** Signs in batches of `count`, checks at another member as each comes; ms for all, there and here. */
 async function round(count: number): Promise<{ signMs: number; checkMs: number }> {
   const [keys, other] = await Promise.all([keyPair(), keyPair()]);
-  const notary = new Notary(keys, CLUSTER, signing);
-  const judge = new Notary(other, CLUSTER, signing);
+  const notary = new Notary(keys, CLUSTER, primitives);
+  const judge = new Notary(other, CLUSTER, primitives);
   let claims: Claimed[] = [];
   const signMs = await cpuMs(async () => {
     const made = payloads(keys, new Contents(notary.digest));

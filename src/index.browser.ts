@@ -3,13 +3,11 @@
 import { type Join, joinOn } from "./mesh/join.ts";
 import type { Host } from "./runtime/host.ts";
 import { watchPage } from "./runtime/page.ts";
-import { signing } from "./session/signing.ts";
 
 export * from "./index.ts";
 
 const host: Host = {
   node: false,
-  signing,
   get WebSocket() {
     return globalThis.WebSocket;
   },

@@ -280,7 +280,6 @@ export class Life {
 
   #makeDriver(transport: SecuredTransport, makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash, session } = this.#self;
-    const { sha256 } = session.primitives;
     const { token } = this.#options;
     const config = coreConfig(this.#options, {
       id: keys.id,
@@ -294,7 +293,7 @@ export class Life {
     return new Driver({
       config,
       transport,
-      notary: new Notary(keys, clusterHash, { ...this.#host.signing, sha256 }),
+      notary: new Notary(keys, clusterHash, session.primitives),
       makeClient,
       WebSocket: this.#host.WebSocket,
       backoff: this.#options.backoff,

@@ -2,7 +2,6 @@
 
 import process from "node:process";
 import { primitives } from "../session/primitives.node.ts";
-import { signing } from "../session/signing.node.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import { debugLog } from "./debug-log.node.ts";
 import type { Host } from "./host.ts";
@@ -23,7 +22,6 @@ export function hostOfNode(
   return {
     node: true,
     WebSocket,
-    signing,
     ...(process.env["DEBUG"] && { logger: debugLog }),
     primitives: () => Promise.resolve(primitives),
     defaultTransport,

@@ -1,7 +1,6 @@
 /** What the platform gives to a member: the entry of each platform composes one. */
 
 import type { KeptIdentity } from "../session/kept-identity.ts";
-import type { Ed25519 } from "../session/notary.ts";
 import type { Primitives } from "../session/primitives.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -37,7 +36,6 @@ export interface Host {
   /** A Node process: it keeps more links. */
   readonly node: boolean;
   readonly WebSocket: WebSocketConstructor;
-  readonly signing: Ed25519;
   /** Where to log when the user gives no logger. */
   readonly logger?: Logger;
   /** Joins the tabs of one browser and origin; undefined where there are none. */

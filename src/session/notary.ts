@@ -18,18 +18,8 @@ import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "./crypto.ts";
 import type { KeyPair } from "./identity.ts";
 import type { Primitives } from "./primitives.ts";
 
-/** At once or later, as the platform has it. */
-export interface Ed25519 {
-  sign(secretKey: Uint8Array, data: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  verify(
-    publicKey: Uint8Array,
-    data: Uint8Array,
-    signature: Uint8Array,
-  ): boolean | Promise<boolean>;
-}
-
 /** What it takes of the platform. */
-export interface Signing extends Ed25519, Pick<Primitives, "sha256"> {}
+export type Signing = Pick<Primitives, "sha256" | "sign" | "verify">;
 
 const NODE_BYTES = 16;
 const HEAD_BYTES = PUBLIC_KEY_BYTES + SIGNATURE_BYTES;

@@ -4,7 +4,7 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { randomBytes, verify } from "./crypto.ts";
+import { randomBytes, sign, verify } from "./crypto.ts";
 import { KEY_BYTES, type Primitives, TAG_BYTES } from "./primitives.ts";
 
 export const primitives: Primitives = {
@@ -40,6 +40,7 @@ export const primitives: Primitives = {
   },
 
   // WebCrypto's where there is one.
+  sign,
   verify,
 
   async scrypt(password, salt, cost) {

@@ -12,7 +12,7 @@ import {
   type KeyObject,
   scrypt,
 } from "node:crypto";
-import { verifySync } from "./ed25519.node.ts";
+import { signSync, verifySync } from "./ed25519.node.ts";
 import {
   type DhKey,
   KEY_BYTES,
@@ -74,6 +74,7 @@ export const primitives: Primitives = {
   },
 
   // By a promise it would wait for a thread longer than it takes.
+  sign: signSync,
   verify: verifySync,
 
   scrypt(password, salt, cost) {

@@ -35,6 +35,8 @@ export interface Primitives {
     associated: Uint8Array,
     sealed: Uint8Array,
   ): Uint8Array | undefined;
+  /** Ed25519. */
+  sign(secretKey: Uint8Array, data: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Ed25519. Total: what is no key or no signature verifies nothing. */
   verify(
     publicKey: Uint8Array,

@@ -3,13 +3,8 @@ import type { Claimed } from "../../../src/core/machine.ts";
 import { PROOF_BYTES_MAX } from "../../../src/core/wire/messages.ts";
 import { type KeyPair, keyPair } from "../../../src/session/identity.ts";
 import { Notary, type Signing } from "../../../src/session/notary.ts";
-import { primitives as ofNoble } from "../../../src/session/primitives.noble.ts";
-import { primitives as ofNode } from "../../../src/session/primitives.node.ts";
-import { signing as nodeSigning } from "../../../src/session/signing.node.ts";
-import { signing as pageSigning } from "../../../src/session/signing.ts";
-
-const inNode: Signing = { ...nodeSigning, sha256: ofNode.sha256 };
-const inPages: Signing = { ...pageSigning, sha256: ofNoble.sha256 };
+import { primitives as inPages } from "../../../src/session/primitives.noble.ts";
+import { primitives as inNode } from "../../../src/session/primitives.node.ts";
 
 const CLUSTER = 7;
 let keys: KeyPair;
