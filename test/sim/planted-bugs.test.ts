@@ -18,6 +18,8 @@ import { Routes } from "../../src/core/routing/routes.ts";
 import { Registers } from "../../src/core/shared/register.ts";
 import { Logs } from "../../src/core/state/logs.ts";
 import { Replica } from "../../src/core/state/replica.ts";
+import { Receiving, type Taken } from "../../src/core/streams/receiving.ts";
+import { Streams } from "../../src/core/streams/streams.ts";
 import {
   ORACLES,
   Oracles,
@@ -449,6 +451,28 @@ const BUGS: readonly Planted[] = [
       ),
     run: CHAOS,
     seenBy: "lives",
+  },
+  {
+    bug: "streams: what is said again is read again",
+    plant: () =>
+      plant(
+        Receiving.prototype,
+        "take",
+        (original) =>
+          function (this: Receiving, ...args: unknown[]) {
+            const taken = original.apply(this, args) as Taken;
+            const [, bytes] = args as [number, Uint8Array];
+            return taken.refused || !taken.again ? taken : { ...taken, bytes: [bytes] };
+          } as never,
+      ),
+    run: CHAOS,
+    seenBy: "streams",
+  },
+  {
+    bug: "streams: an abort is told to nobody, and the stream goes on",
+    plant: () => plant(Streams.prototype, "abort", () => () => undefined),
+    run: CHAOS,
+    seenBy: "streams",
   },
 ];
 

@@ -221,7 +221,6 @@ export class Failures {
     const pauseMs = Math.max(UNOBSERVED_MS, UNOBSERVED_EACH_MS * this.#table.liveCount);
     this.#deadlines.set("unobserved", now + pauseMs);
     if (this.#out.neighbours().length === 0) return;
-    if (this.health.isBack(now)) return this.reach.find(now);
     const isQuiet = this.#unobserved.size === 0 && !this.reach.anyCut;
     if (isQuiet && this.#lookedAt === this.#table.revision) return;
     this.#lookedAt = this.#table.revision;
@@ -357,14 +356,13 @@ export class Failures {
     } else this.#deadlines.clear(`suspicion:${target}`);
     if (verdict === "none" || verdict === "cleared") return;
     this.#out.hold(member, "suspect", now);
-    if (verdict === "audit" && this.health.isBack(now)) return;
     if (verdict === "audit") this.#audits.start(target, now);
     else if (verdict !== "suspect") this.#out.hold(member, verdict, now);
   }
 
   #standing(target: MemberId, now: number): Standing {
     return {
-      isCut: (observer) => !this.health.isBack(now) && this.reach.isCut(observer, now),
+      isCut: (observer) => this.reach.isCut(observer, now),
       alone: this.#out.neighbours().length === 0,
       others: () => this.#others(target),
     };

@@ -24,12 +24,6 @@ const VOID_EVERY_PERIODS = 5;
 /** Late by so many periods, the host has stood still. Source: design. */
 const STOOD_STILL_PERIODS = 2;
 
-/**
- * After that others have dropped their links with it, so those it is left with may have stood still with it: for so
- * long it takes nobody for cut off. The seeds merge islands sooner. ms. Guess, unmeasured.
- */
-const BACK_MS = 20_000;
-
 export class LocalHealth {
   readonly #periodMs: number;
   #score = 0;
@@ -37,7 +31,6 @@ export class LocalHealth {
   #provenAt = Number.NEGATIVE_INFINITY;
   #lateAt = Number.NEGATIVE_INFINITY;
   #voidedAt = Number.NEGATIVE_INFINITY;
-  #backAt = Number.NEGATIVE_INFINITY;
 
   constructor(periodMs: number) {
     this.#periodMs = periodMs;
@@ -54,7 +47,6 @@ export class LocalHealth {
     const stoodStill = lateMs >= STOOD_STILL_PERIODS * this.#periodMs;
     this.worsen(now);
     this.#lateAt = now;
-    if (stoodStill) this.#backAt = now;
     if (stoodStill || now - this.#voidedAt >= VOID_EVERY_PERIODS * this.#periodMs) {
       this.#voidedAt = now;
     }
@@ -78,11 +70,6 @@ export class LocalHealth {
   /** What is seen now says nothing of others. */
   isVoid(now: number): boolean {
     return now - this.#voidedAt < this.#periodMs;
-  }
-
-  /** The host stood still a while ago: whom we do not reach may have parted from us, not died. */
-  isBack(now: number): boolean {
-    return now - this.#backAt < BACK_MS;
   }
 
   /** Whether the fault may be ours. */

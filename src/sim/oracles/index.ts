@@ -13,6 +13,7 @@ import type { MakeOracle } from "./oracle.ts";
 import { overlay } from "./overlay.ts";
 import { proofs } from "./proofs.ts";
 import { replication } from "./replication.ts";
+import { streams } from "./streams.ts";
 import { trees } from "./trees.ts";
 
 export const ORACLES: readonly MakeOracle[] = [
@@ -28,5 +29,6 @@ export const ORACLES: readonly MakeOracle[] = [
   overlay,
   proofs,
   replication,
+  streams,
   trees,
 ];

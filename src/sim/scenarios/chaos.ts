@@ -5,6 +5,7 @@ import type { SimMember } from "../member.ts";
 import type { NetworkOptions } from "../network-options.ts";
 import { DownWatch } from "./down-watch.ts";
 import type { Scenario } from "./scenario.ts";
+import { StreamPlay } from "./stream-play.ts";
 import type { Trial } from "./trial.ts";
 
 const MEMBERS_MAX = 20;
@@ -15,6 +16,9 @@ const LOSSES = [0, 0, 0.01, 0.05, 0.2];
 /** After the last fault: until all agree, and then until all that has a bound in time must hold. ms. */
 const AGREE_MS_MAX = 120_000;
 const QUIET_MS = 30_000;
+
+/** Streams whose ends both live are over by then, ms. */
+const STREAMS_MS_MAX = 60_000;
 
 /** A bridge may be cut off from some itself. */
 const BRIDGES_MAX = 8;
@@ -78,12 +82,14 @@ export const chaos: Scenario = {
     for (let i = 0; i < trial.option("faults"); i++) {
       const action = trial.rng.pick(actions) as Action;
       action(mixed, trial.pick());
+      mixed.stream();
       trial.world.run(trial.rng.float() * trial.option("apartMs"));
     }
     const downs = watch.falseDowns;
     mixed.mend();
     const equalDigestsMs = trial.world.runUntil(() => trial.allEqual(), AGREE_MS_MAX);
     trial.world.run(QUIET_MS);
+    trial.world.runUntil(() => mixed.streams.allOver, STREAMS_MS_MAX);
     return {
       equalDigestsMs: equalDigestsMs ?? null,
       members: trial.world.live().length,
@@ -100,6 +106,9 @@ class Chaos {
   /** For what was added later: it leaves the rest of the schedule as it was. */
   readonly #draws: Trial["rng"];
   readonly #kinds: Trial["rng"] | undefined;
+  readonly streams: StreamPlay;
+  /** … and for streams. */
+  readonly #streamDraws: Trial["rng"];
   readonly #gone: SimMember[] = [];
   readonly #membersMax: number;
   readonly #proofs: "all" | "none";
@@ -113,6 +122,8 @@ class Chaos {
     this.world = trial.world;
     this.rng = trial.rng;
     this.#draws = trial.rng.fork("lives");
+    this.#streamDraws = trial.rng.fork("streams");
+    this.streams = new StreamPlay(trial.world, trial.rng.fork("stream-play"));
     if (trial.option("kinds") === 1) this.#kinds = trial.rng.fork("kinds");
     const { members, loss } = trial.settings;
     const weather = networkOf(trial);
@@ -233,6 +244,16 @@ class Chaos {
     const key = this.#draws.below(2) === 0 ? "life-0" : "log";
     if (this.#draws.below(2) === 0) this.world.command(member, { type: "delete", key });
     else this.world.command(member, { type: "set", key, value: this.#value(8) });
+  }
+
+  /** Beside each fault, now and then: one is opened, or one is aborted by either of its ends. */
+  stream(): void {
+    const draws = this.#streamDraws;
+    const chance = draws.below(6);
+    if (chance === 0) return this.streams.abort();
+    if (chance > 2) return;
+    const [from, to] = draws.sample(this.world.live(), 2);
+    if (from !== undefined && to !== undefined && !from.paused) this.streams.open(from, to);
   }
 
   say(member: SimMember, bytes: number, forMs = 0): void {
