@@ -115,7 +115,10 @@ class Streams implements Oracle {
       (end) => end.name === name && end.to === member.config.id && end.member.config.id === from,
     );
     if (opener === undefined) return;
-    if (opener.other !== undefined) return this.#report(member, `${name}: was offered twice`);
+    // To its next life it may be offered again.
+    if (opener.other?.member === member) {
+      return this.#report(member, `${name}: was offered twice`);
+    }
     opener.other = this.#add(member, id, name, from);
     opener.other.other = opener;
   }
