@@ -4,7 +4,9 @@
  * is repaired (`repair.ts`).
  *
  * A little news goes at once. When there is much of it, as when thousands join, it goes together every
- * `floodDelayMs`; what is outdated by then, or has come from a neighbour meanwhile, is not sent any more.
+ * `floodDelayMs`; what is outdated by then, or has come from a neighbour meanwhile, is not sent any more. And of what
+ * is not urgent, who has links with whom by now, only a few copies are sent on: they reach nearly all, and the others
+ * see by their fingerprints that they lack something.
  */
 
 import type { Config } from "../config.ts";
@@ -24,6 +26,11 @@ const BURST = 4;
 /** … when one of them vouches for a member: others are about to decide without it. Source: simulated, 3 s stalls of 300. */
 const VOUCH_BURST = 16;
 
+/** So much minor news at once is much. Source: as below. */
+const MINOR_MANY = 4;
+/** … and then so many neighbours get each of it. Source: simulated, 300 join at once: half of the bytes. */
+const MINOR_COPIES = 3;
+
 export interface GossipOut {
   neighbours(): readonly MemberId[];
   send(to: MemberId, message: Message, lane?: "datagram"): void;
@@ -35,6 +42,9 @@ interface News {
   at: number | undefined;
   /** Neighbours that sent it themselves. */
   readonly had: MemberId[];
+  /** Nobody waits for it: what a known member says of itself beside its state. */
+  readonly isMinor: boolean;
+  copies: number;
 }
 
 export class Gossip {
@@ -47,6 +57,8 @@ export class Gossip {
   #evenAt = Number.NEGATIVE_INFINITY;
   /** Somebody vouches for a member in what waits. */
   #vouches = false;
+  /** With whom the next copies begin. */
+  #turn = 0;
 
   constructor(config: Config, deadlines: Deadlines, out: GossipOut) {
     this.#config = config;
@@ -55,9 +67,11 @@ export class Gossip {
   }
 
   /** Something new, from a neighbour or of our own: everybody hears it. */
-  tell(update: Update, from: MemberId | undefined): void {
+  tell(update: Update, from: MemberId | undefined, minor = false): void {
     const had = from === undefined ? [] : [from];
-    this.#news.set(subjectOf(update), { update, at: undefined, had });
+    const subject = subjectOf(update);
+    const isMinor = minor && (this.#news.get(subject)?.isMinor ?? true);
+    this.#news.set(subject, { update, at: undefined, had, isMinor, copies: 0 });
     if (update.type === "opinion" && update.kind === "vouch") this.#vouches = true;
   }
 
@@ -94,14 +108,24 @@ export class Gossip {
       all.map(({ update }) => update),
       NEWS_MAX,
     );
-    for (const peer of this.#out.neighbours()) {
-      const missing = all.filter(({ had }) => !had.includes(peer)).map(({ update }) => update);
+    const many = all.filter(({ isMinor }) => isMinor).length >= MINOR_MANY;
+    const goes = (news: News, peer: MemberId): boolean =>
+      !news.had.includes(peer) && (!many || !news.isMinor || news.copies++ < MINOR_COPIES);
+    for (const peer of this.#inTurn()) {
+      const missing = all.filter((news) => goes(news, peer)).map(({ update }) => update);
       const messages = missing.length === all.length ? whole : messagesOf(missing, NEWS_MAX);
       for (const message of messages) {
         if (isUrgent(message)) this.#out.send(peer, message, "datagram");
         this.#out.send(peer, message);
       }
     }
+  }
+
+  /** The neighbours, beginning with others than the last time. */
+  #inTurn(): readonly MemberId[] {
+    const peers = this.#out.neighbours();
+    this.#turn = (this.#turn + MINOR_COPIES) % Math.max(1, peers.length);
+    return [...peers.slice(this.#turn), ...peers.slice(0, this.#turn)];
   }
 }
 

@@ -21,8 +21,10 @@ import { OwnRecord } from "./own-record.ts";
 import { Repair } from "./repair.ts";
 import { Rumours } from "./rumours.ts";
 import { aged } from "./suspicion.ts";
-import { type Change, type Member, MemberTable } from "./table.ts";
+import { type Change, isDescription, type Member, MemberTable } from "./table.ts";
 
+/** In a mesh of more members everybody hears of so many lists of neighbours that each is told less. Guess, unmeasured. */
+const LARGE = 500;
 /** How many times longer than in a small mesh changes of the own neighbours wait. Guess, unmeasured. */
 const PATIENCE_MAX = 5;
 
@@ -303,7 +305,9 @@ export class Membership {
   #takeRecord(record: MemberRecord, from: MemberId, now: number): void {
     if (record.id === this.#config.id) return this.#takeOwn(record, now);
     const change = this.table.applyRecord(record, now);
-    this.#spread({ type: "record", record }, from, change !== undefined, now);
+    const isLarge = this.table.liveCount > LARGE;
+    const isMinor = isLarge && change !== undefined && isDescription(change);
+    this.#spread({ type: "record", record }, from, change !== undefined, now, isMinor);
     if (change === undefined) return;
     this.#settle(change, now);
   }
@@ -377,20 +381,25 @@ export class Membership {
 
   /** A first link is announced at once: until then nobody finds a way to us. */
   #announceSoon(now: number): void {
-    // In a large mesh everybody hears of so many lists that each is told less often.
-    const patience = Math.min(Math.max(1, this.table.liveCount / 500), PATIENCE_MAX);
+    const patience = Math.min(Math.max(1, this.table.liveCount / LARGE), PATIENCE_MAX);
     const isFirst = this.table.own.neighbours.length === 0;
     const delayMs = isFirst ? 0 : patience * this.#config.announceDelayMs;
     this.#deadlines.ensure("neighbours", now + delayMs);
   }
 
   /** Passes news on, unless it fills our empty table: then all others have it. */
-  #spread(update: Update, from: MemberId | undefined, isNews: boolean, now: number): void {
+  #spread(
+    update: Update,
+    from: MemberId | undefined,
+    isNews: boolean,
+    now: number,
+    isMinor = false,
+  ): void {
     if (from === undefined) return this.gossip.tell(update, from);
     if (!isNews) return this.gossip.had(update, from);
     if (this.#filling) return;
     this.repair.onNews(now);
-    this.gossip.tell(update, from);
+    this.gossip.tell(update, from, isMinor);
   }
 
   #spreadOwn(record: MemberRecord): void {

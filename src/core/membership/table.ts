@@ -358,6 +358,15 @@ function ownRecord(config: Config): MemberRecord {
   };
 }
 
+/** Only what a known member says of itself has changed, not how it is. */
+export function isDescription({ before, after }: Change): boolean {
+  return (
+    before?.state === after.state &&
+    before.record.generation === after.record.generation &&
+    before.record.incarnation === after.record.incarnation
+  );
+}
+
 /** Takes part now. */
 export function isLive(member: Member): boolean {
   return member.state === "alive" || member.state === "suspect";

@@ -97,7 +97,7 @@ export function optional<T>(inner: Codec<T>): Codec<T | undefined> {
 }
 
 /** What was read lately is kept in so many places, a power of two, and only when it is short. */
-const RECENT = 4_096;
+const RECENT = 16_384;
 const RECENT_BYTES_MAX = 512;
 
 /**

@@ -149,3 +149,37 @@ test("a vouch takes all that waits with it at once, and even so not for ever", (
   expect(went).toBeGreaterThan(5);
   expect(went).toBeLessThan(16);
 });
+
+test("of much that is not urgent a few copies go on, to others each time; what is urgent goes to all", () => {
+  const peers = Array.from({ length: 8 }, (_, i) => memberId(100 + i));
+  const heard = new Map<MemberId, MemberId[]>();
+  const many = new Gossip(configOf(), new Deadlines(), {
+    neighbours: () => peers,
+    send: (to, message) => {
+      if (message.type !== "members") return;
+      for (const update of message.updates) {
+        if (update.type === "record") heard.get(update.record.id)?.push(to);
+      }
+    },
+  });
+  const subjects = Array.from({ length: 20 }, (_, i) => memberId(200 + i));
+  const tellAll = (minor: boolean): number[] => {
+    for (const id of subjects) {
+      heard.set(id, []);
+      many.tell({ type: "record", record: recordOf(id, { version: 2 }) }, peers[0], minor);
+    }
+    many.flushNow(0);
+    return subjects.map((id) => heard.get(id)?.length ?? 0);
+  };
+  expect(new Set(tellAll(false))).toEqual(new Set([7]));
+  expect(new Set(tellAll(true))).toEqual(new Set([3]));
+  const first = heard.get(subjects[0] as MemberId);
+  tellAll(true);
+  expect(heard.get(subjects[0] as MemberId)).not.toEqual(first);
+  // What a member that is only becoming known says next is as urgent as its first word.
+  many.tell(
+    { type: "record", record: recordOf(subjects[0] as MemberId, { version: 3 }) },
+    peers[0],
+  );
+  expect(new Set(tellAll(true).slice(0, 1))).toEqual(new Set([7]));
+});
