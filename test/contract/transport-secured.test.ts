@@ -77,4 +77,50 @@ describe("secured UDP transport", () => {
     expect((await end.closed()).code).toBe("refused");
     expect(shown).toEqual([]);
   });
+
+  test("row 45: a storm of strangers who say nothing, and come again, does not keep a member out", async () => {
+    const session = await sessionOf({ secrets: ["right"] });
+    const refusals: string[] = [];
+    session.refused = ({ code }) => void refusals.push(code);
+    const host = secured(udpTransport({ host: "127.0.0.1" }), session);
+    const stranger = udpTransport({ host: "127.0.0.1", openMax: 1_000 });
+    const member = await make(["right"]);
+    for (const one of [host, stranger, member]) onTestFinished(() => one.close());
+    const peers: unknown[] = [];
+    const nothing = () => {};
+    const silent = {
+      signal: nothing,
+      open: nothing,
+      frame: nothing,
+      drain: nothing,
+      close: nothing,
+    };
+    await host.dialling?.listen(({ peer }) => {
+      peers.push(peer);
+      return silent;
+    });
+    const addresses = host.dialling?.addresses ?? [];
+    let isOver = false;
+    const storm = (): void => {
+      if (!isOver) stranger.dial(addresses, { ...silent, close: () => queueMicrotask(storm) });
+    };
+    for (let i = 0; i < 250; i++) storm();
+    await expect
+      .poll(() => refusals.length, { interval: 20, timeout: 10_000 })
+      .toBeGreaterThan(300);
+    const connect: Transport["connect"] = (_, handlers) =>
+      member.dialling?.dial(addresses, handlers) ?? expect.fail("no dialling");
+    // One of them may have come by chance while too many others did: then it knocks again, as any member does.
+    let knocks = 0;
+    let end: LinkEnd;
+    do {
+      end = new LinkEnd({ ...member, connect }, { initiator: true });
+      const { closes } = end;
+      await end.until("open or closed", () => end.openCount + closes.length > 0);
+    } while (end.openCount === 0 && ++knocks < 10);
+    isOver = true;
+    expect(end.openCount).toBe(1);
+    expect(peers.length).toBe(1);
+    expect(refusals).toContain("flood");
+  });
 });
