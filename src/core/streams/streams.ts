@@ -391,17 +391,18 @@ export class Streams {
   }
 
   #close(stream: Stream, outcome: StreamOutcome, message = ""): void {
-    this.#remove(stream);
+    // An open that was on its way for long, or comes again, must not begin it anew.
+    this.#remove(stream, { type: "streamAbort", ...stream.wire, reason: "unknown", message: "" });
     this.#out.event(stream.id, { what: "closed", outcome, message });
   }
 
-  #remove(stream: Stream, last?: Of<"streamAck" | "streamAbort">): void {
+  #remove(stream: Stream, last: Of<"streamAck" | "streamAbort">): void {
     const { id, peer, wire } = stream;
     const key = keyOf(peer, wire.generation, wire.number, wire.ours);
     this.#byId.delete(id);
     this.#byKey.delete(key);
     this.#ready.delete(stream);
     this.#deadlines.clear(`stream:${id}`);
-    if (last !== undefined) this.#finished.set(key, last);
+    this.#finished.set(key, last);
   }
 }

@@ -147,6 +147,21 @@ describe("a stream", () => {
     bench.until("ended", () => bench.b.whats().includes("ended"));
   });
 
+  test("what ended because the other end was gone is not begun anew by an open that comes late", () => {
+    const { b } = new StreamBench();
+    const open = {
+      type: "streamOpen",
+      generation: 1,
+      number: 1,
+      name: "n",
+      window: 1_000,
+    } as const;
+    b.streams.onMessage(memberId(1), open);
+    b.streams.gone(memberId(1));
+    b.streams.onMessage(memberId(1), open);
+    expect(b.whats()).toEqual(["offered", "closed: gone"]);
+  });
+
   test("a member that is gone ends all its streams", () => {
     const bench = new StreamBench();
     bench.opened(1);
