@@ -1,6 +1,7 @@
 /**
  * The signaling server beside a bare `ws` relay: relayed messages per second, processor time per message, and
- * memory per idle client. Each server runs in a process of its own; both are measured in turns in one run.
+ * memory per idle client. Each server runs in a process of its own, as JavaScript without what loads TypeScript; both are
+ * measured in turns in one run.
  *
  *   npm run bench -- signaling [--clients 5000] [--seconds 2] [--rounds 3] [--json]
  */
@@ -10,6 +11,7 @@ import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { build } from "esbuild";
 import { WebSocket, WebSocketServer } from "ws";
 import { createSignalingServer } from "../signaling-server/index.ts";
 import { encodeMessage } from "../src/signaling/protocol.ts";
@@ -26,6 +28,15 @@ interface Usage {
 }
 
 type Kind = "ours" | "beside";
+
+/** This file in plain JavaScript, where its packages are found. */
+const SERVER = fileURLToPath(new URL("../dist/bench/signaling.mjs", import.meta.url));
+
+async function buildServer(): Promise<void> {
+  const entryPoints = [fileURLToPath(import.meta.url)];
+  const options = { bundle: true, platform: "node", format: "esm", packages: "external" } as const;
+  await build({ ...options, entryPoints, outfile: SERVER });
+}
 
 /** In the child: serves until its parent goes, and tells what it uses whenever it is asked. */
 async function runServer(kind: Kind): Promise<void> {
@@ -80,8 +91,7 @@ class Served {
   readonly #port: Promise<number>;
 
   constructor(kind: Kind) {
-    const options = { execArgv: [...process.execArgv, "--expose-gc"] };
-    this.#child = fork(fileURLToPath(import.meta.url), ["--serve", kind], options);
+    this.#child = fork(SERVER, ["--serve", kind], { execArgv: ["--expose-gc"] });
     this.#port = this.#reply<{ port: number }>().then(({ port }) => port);
   }
 
@@ -215,6 +225,7 @@ if (values.serve !== undefined) {
   await runServer(values.serve === "ours" ? "ours" : "beside");
 } else {
   const { clients, seconds, rounds } = values;
+  await buildServer();
   const rows = await measure(Number(clients), Number(seconds), Number(rounds));
   print("signaling", rows, values.json);
 }
