@@ -18,12 +18,13 @@ const host: Host = {
     return (await import("./session/primitives.noble.ts")).primitives;
   },
   // Loaded when it is needed, as simple-peer is: who brings a transport of their own does not pay for it.
-  async defaultTransport({ iceServers, iceTransportPolicy }) {
+  async defaultTransports({ iceServers, iceTransportPolicy }) {
     const { webrtcTransport } = await import("./transport/webrtc.ts");
-    return webrtcTransport({
+    const transport = webrtcTransport({
       ...(iceServers !== undefined && { iceServers }),
       ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
     });
+    return { transports: [transport] };
   },
   watch: (life) => watchPage(life),
   // Only a page has a tab's storage; who gives an identity of their own does not pay for it.

@@ -5,6 +5,7 @@ import { type Join, joinOn } from "./mesh/join.ts";
 import { hostOfNode } from "./runtime/host.node.ts";
 import { nodeWebSocket } from "./signaling/websocket.node.ts";
 import { diskStore } from "./store/disk.ts";
+import type { Transport } from "./transport/transport.ts";
 import { type UdpOptions, udpTransport } from "./transport/udp/udp.ts";
 import { webrtcTransport } from "./transport/webrtc.ts";
 import { loadWrtc } from "./transport/wrtc.node.ts";
@@ -14,7 +15,7 @@ export { diskStore, type UdpOptions, udpTransport };
 
 /**
  * Joins the mesh of a cluster.
- * @param options `ws://host:port/cluster`, or all options
+ * @param options `ws://host:port/cluster`, `udp://host:port/cluster`, or all options
  * @throws HearsayError `options:…`, `join:unreachable`, `join:no-webrtc`, `identity:taken`; the reason of `signal`
  * @example
  * const mesh = await join("ws://localhost:8080/demo");
@@ -22,15 +23,25 @@ export { diskStore, type UdpOptions, udpTransport };
  * mesh.say("chat", "hello");
  */
 export const join: Join = joinOn(
-  hostOfNode(nodeWebSocket, async ({ iceServers, iceTransportPolicy }) => {
+  hostOfNode(nodeWebSocket, async ({ iceServers, iceTransportPolicy, udp }) => {
+    // Who is to be found through relays only must not tell where it is.
+    const usesUdp = udp ?? iceTransportPolicy !== "relay";
+    const transports: Transport[] = usesUdp ? [udpTransport(udp === true ? {} : udp || {})] : [];
     const { wrtc, reason } = await loadWrtc();
-    if (wrtc === undefined) throw new HearsayError("join:no-webrtc", reason);
-    return webrtcTransport({
-      wrtc,
-      // The bound that pages need for Chromium's sake is none here.
-      dialsPerMinuteMax: 1_000,
-      ...(iceServers !== undefined && { iceServers }),
-      ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
-    });
+    if (wrtc === undefined) {
+      const problem = new HearsayError("join:no-webrtc", reason);
+      if (!usesUdp) throw problem;
+      return { transports, problem };
+    }
+    transports.push(
+      webrtcTransport({
+        wrtc,
+        // The bound that pages need for Chromium's sake is none here.
+        dialsPerMinuteMax: 1_000,
+        ...(iceServers !== undefined && { iceServers }),
+        ...(iceTransportPolicy !== undefined && { iceTransportPolicy }),
+      }),
+    );
+    return { transports };
   }),
 );

@@ -24,7 +24,7 @@ export type { Reading, ReadOptions } from "./mesh/reading.ts";
 export type { ConfigChange, ConfigHandler, SharedConfig } from "./mesh/shared-config.ts";
 export type { MeshStats } from "./mesh/stats.ts";
 export type { MeshTypes } from "./mesh/typed.ts";
-export type { IceServer, Logger } from "./runtime/host.ts";
+export type { IceServer, Logger, UdpSettings } from "./runtime/host.ts";
 export type { AcceptedInvitation, Invitation } from "./runtime/invitations.ts";
 export type { Seed } from "./runtime/seeds.ts";
 export { indexedDbStore } from "./store/indexeddb.ts";

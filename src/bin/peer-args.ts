@@ -5,13 +5,19 @@ import { parseArgs } from "node:util";
 import { HearsayError } from "../errors.ts";
 import { type JoinOptions, parseOptions } from "../mesh/options.ts";
 import { checkName, matcherOf } from "../mesh/pattern.ts";
+import type { UdpSettings } from "../runtime/host.ts";
 
 export const PEER_USAGE = `Usage: hearsay peer ws://HOST:PORT/CLUSTER [options]
+       hearsay peer udp://HOST:PORT/CLUSTER [options]     by the address of a member
+       hearsay peer CLUSTER --udp PORT [options]          the first one, without any server
 
 Joins a cluster and shows what happens in it, until SIGINT (Ctrl-C) or SIGTERM: then it takes its leave.
 Lines on standard input are said to all as chat. What is said while nobody is there waits for the first peer.
 
   --name NAME      a name for people (default: the first digits of the id)
+  --seed URL       another way in: ws://…, udp://HOST:PORT or dns://NAME:PORT; may be repeated
+  --udp [HOST:]PORT  take links over UDP and TCP there; 0 is a port that is free
+  --advertise HOST[:PORT]  where others reach this peer, when that is elsewhere (NAT); may be repeated
   --role ROLE      what this peer is, such as worker
   --say TEXT       say TEXT as chat once somebody is there; may be repeated
   --set KEY=VALUE  set a key of this peer's state; VALUE is JSON, or else a text; may be repeated
@@ -46,6 +52,9 @@ export function parsePeerArgs(argv: readonly string[]): PeerArgs | undefined {
     options: {
       name: { type: "string" },
       role: { type: "string" },
+      seed: { type: "string", multiple: true, default: [] },
+      udp: { type: "string" },
+      advertise: { type: "string", multiple: true, default: [] },
       say: { type: "string", multiple: true, default: [] },
       set: { type: "string", multiple: true, default: [] },
       hear: { type: "string", default: "**" },
@@ -58,12 +67,14 @@ export function parsePeerArgs(argv: readonly string[]): PeerArgs | undefined {
   if (values.help) return undefined;
   const { name, role, say, hear, know, json } = values;
   const [url, extra] = positionals;
-  if (url === undefined) throw wrong("which cluster? Say ws://HOST:PORT/CLUSTER");
+  if (url === undefined) {
+    throw wrong("which cluster? Say ws://HOST:PORT/CLUSTER, or CLUSTER with --udp or --seed");
+  }
   if (extra !== undefined) throw wrong(`one cluster at a time: what is ${extra}?`);
   // Not an argument: those can be seen by everybody on the machine.
   const secret = process.env["HEARSAY_SECRET"];
   const options = parseOptions({
-    ...parseOptions(url),
+    ...waysIn(url, values),
     ...(secret && { secret }),
     ...(name !== undefined && { name }),
     ...(role !== undefined && { role }),
@@ -72,6 +83,32 @@ export function parsePeerArgs(argv: readonly string[]): PeerArgs | undefined {
   matcherOf(hear);
   if (know !== undefined) matcherOf(know);
   return { options, say, set: new Map(values.set.map(assignment)), hear, know, json };
+}
+
+/** The cluster, who introduces us to it, and where we are. */
+function waysIn(
+  url: string,
+  {
+    seed,
+    udp,
+    advertise,
+  }: { seed: readonly string[]; udp?: string | undefined; advertise: string[] },
+): JoinOptions {
+  const { cluster, seeds = [] } = /^\w+:\/\//.test(url) ? parseOptions(url) : { cluster: url };
+  if (udp === undefined && advertise.length > 0) throw wrong("--advertise says where --udp is");
+  const at =
+    udp === undefined ? {} : { udp: { ...placeOf(udp), ...(advertise[0] && { advertise }) } };
+  if (seeds.length + seed.length === 0 && udp === undefined) {
+    throw wrong(`how to get into ${cluster}? Say ws://HOST:PORT/${cluster}, or --udp PORT`);
+  }
+  return { cluster, seeds: [...seeds, ...seed], ...at };
+}
+
+function placeOf(text: string): UdpSettings {
+  const [, v6, host, port] = /^(?:(?:\[([\da-fA-F:.]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) throw wrong(`--udp ${text}: say PORT or HOST:PORT`);
+  const bound = v6 ?? host;
+  return { port: Number(port), ...(bound !== undefined && { host: bound }) };
 }
 
 function assignment(text: string): [key: string, value: unknown] {

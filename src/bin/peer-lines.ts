@@ -13,6 +13,8 @@ export type Line =
       readonly cluster: string;
       readonly self: Peer;
       readonly why: string;
+      /** Where others reach this member. */
+      readonly addresses: readonly string[];
     }
   | {
       readonly event: "peer:join" | "peer:up" | "peer:suspect" | "peer:down" | "peer:leave";
@@ -79,8 +81,9 @@ function brief({ id, name, role, state, node }: Peer): object {
 export function lineForPeople(line: Line): string | undefined {
   switch (line.event) {
     case "joined": {
-      const { self, cluster, why } = line;
-      return styled("bold", `${who(self)} is in the cluster ${harmless(cluster)}: ${why}`);
+      const { self, cluster, why, addresses } = line;
+      const at = addresses.length > 0 ? `, at ${addresses.join(" ")}` : "";
+      return styled("bold", `${who(self)} is in the cluster ${harmless(cluster)}${at}: ${why}`);
     }
     case "peer:join":
       return styled("green", `+ ${who(line.peer)} joined${roleOf(line.peer)}`);

@@ -49,8 +49,8 @@ async function takePart(args: PeerArgs, signal: AbortSignal): Promise<number> {
     if (text !== undefined) process.stdout.write(`${text}\n`);
   };
   const mesh = await join({ ...args.options, signal, logger: seedsOnly(print) });
-  const { self, cluster, health } = mesh;
-  print({ event: "joined", cluster, self, why: health.why });
+  const { self, cluster, health, addresses } = mesh;
+  print({ event: "joined", cluster, self, why: health.why, addresses });
   const stopped = mesh.once("stop");
   for (const [key, value] of args.set) mesh.set(key, value);
   watch(mesh, args, print);

@@ -61,6 +61,11 @@ export class Core implements Machine {
     return this.#layers.membership.table.liveCount;
   }
 
+  /** Whether a member is known, and taken to be there. */
+  isLive(id: MemberId): boolean {
+    return this.#layers.membership.table.isLive(id);
+  }
+
   /** Every member, ourselves included. */
   members(): MemberView[] {
     const own = this.#layers.membership.table.get(this.#config.id) as Member;

@@ -4,6 +4,7 @@ import { type Config, PARAMETERS, type Parameters, parseConfig } from "../core/c
 import type { MemberId } from "../core/machine.ts";
 import { META_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
+import type { Transport } from "../transport/transport.ts";
 import { encodeValue } from "./values.ts";
 
 /** Node processes keep more links: with the slack up to 12. Source: design. */
@@ -77,17 +78,30 @@ export interface Start {
   readonly name: string;
   readonly role: string;
   readonly meta: unknown;
-  readonly slowOfferer: boolean;
   readonly node: boolean;
   readonly proofs: Config["proofs"];
+  readonly transports: readonly Transport[];
 }
 
+/** Addresses that a member tells of itself. */
+const ADDRESSES_MAX = 8;
+
 /** @throws HearsayError `value:…` for `meta` that cannot be sent, and as {@link parametersOf} */
-export function coreConfig(options: ParameterOptions, start: Start): Config {
+export function coreConfig(options: ParameterOptions, { transports, ...start }: Start): Config {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
   const meta = encodeValue(start.meta, META_BYTES_MAX);
   return parseConfig(
-    { ...start, seed, meta, addresses: [] },
+    {
+      ...start,
+      seed,
+      meta,
+      kinds: transports.map(({ kind }) => kind),
+      slowOfferer: transports.some(({ slowOfferer }) => slowOfferer),
+      dials: transports.some(({ dialling }) => dialling !== undefined),
+      addresses: transports
+        .flatMap(({ dialling }) => dialling?.addresses ?? [])
+        .slice(0, ADDRESSES_MAX),
+    },
     { ...(start.node && { linksTarget: NODE_LINKS_TARGET }), ...parametersOf(options) },
   );
 }

@@ -34,7 +34,9 @@ export type HealthReason =
   /** This page cannot keep its identity: its reload joins as another member. */
   | "identity-ephemeral"
   /** The store cannot be written: what changes now is not kept. It is tried again. */
-  | "store-failed";
+  | "store-failed"
+  /** This Node process lacks WebRTC: browsers are reached over others. */
+  | "no-webrtc";
 
 export interface Health {
   readonly state: HealthState;
@@ -61,10 +63,12 @@ export interface HealthSigns extends Pick<Health, "linkCount" | "peerCount" | "s
   /** The identity cannot be kept, though that was wanted. */
   readonly ephemeral: boolean;
   readonly storeFailed: boolean;
+  /** What this platform lacks. */
+  readonly missing?: Error | undefined;
 }
 
 export function healthOf(signs: HealthSigns): Health {
-  const { linkCount, peerCount, seeds, ephemeral, storeFailed } = signs;
+  const { linkCount, peerCount, seeds, ephemeral, storeFailed, missing } = signs;
   const { state, reasons, why } = judge(signs);
   return {
     state,
@@ -72,8 +76,9 @@ export function healthOf(signs: HealthSigns): Health {
       ...reasons,
       ...(ephemeral ? ["identity-ephemeral" as const] : []),
       ...(storeFailed ? ["store-failed" as const] : []),
+      ...(missing ? ["no-webrtc" as const] : []),
     ],
-    why: `${why}${ephemeral ? EPHEMERAL : ""}${storeFailed ? STORE_FAILED : ""}`,
+    why: `${why}${ephemeral ? EPHEMERAL : ""}${storeFailed ? STORE_FAILED : ""}${missing ? `; ${missing.message}` : ""}`,
     linkCount,
     peerCount,
     seeds,
@@ -93,7 +98,7 @@ function verdict(state: HealthState, why: string, ...reasons: HealthReason[]): V
 function judge(signs: HealthSigns): Verdict {
   const { left, linkCount, peerCount, seeds } = signs;
   if (left) return verdict("left", "this member has left the mesh");
-  const away = seeds.filter(({ state }) => state !== "up");
+  const away = seeds.filter(({ state }) => state !== "up" && state !== "self");
   const missing = away
     .map(({ url, reason }) => (reason === undefined ? url : `${url} (${reason})`))
     .join(", ");
@@ -126,7 +131,8 @@ function unlinked(signs: HealthSigns, hasSeed: boolean, missing: string): Verdic
   }
   const others = Math.max(peerCount, introducedCount);
   if (others === 0) {
-    return verdict("alone", "connected to the server, and nobody else is here yet", "nobody");
+    const by = seeds.some(({ state }) => state === "up") ? "connected to the server, and " : "";
+    return verdict("alone", `${by}nobody else is here yet`, "nobody");
   }
   const here = `${begin}, of ${others} others here`;
   if (refusal !== undefined) {

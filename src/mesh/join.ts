@@ -8,7 +8,7 @@ import type { KeptStore } from "./kept-store.ts";
 import type { Self } from "./life.ts";
 import { Mesh } from "./mesh.ts";
 import { leftMeanwhile, TAKEN } from "./mesh-errors.ts";
-import { type JoinOptions, parseOptions, secretsOf } from "./options.ts";
+import { isServer, type JoinOptions, parseOptions, secretsOf } from "./options.ts";
 import type { MeshTypes } from "./typed.ts";
 
 const JOIN_TIMEOUT_MS = 15_000;
@@ -105,9 +105,12 @@ function settled(mesh: Mesh, options: JoinOptions): Promise<void> {
 }
 
 function unreachable(mesh: Mesh, ms: number): HearsayError {
-  const { why } = mesh.health;
+  const { why, seeds } = mesh.health;
+  const who = seeds.some(({ url }) => isServer(url))
+    ? "the signaling server runs"
+    : "a member listens";
   return new HearsayError(
     "join:unreachable",
-    `not in the mesh after ${ms} ms: ${why}. Check that the signaling server runs at that address, or raise joinTimeoutMs`,
+    `not in the mesh after ${ms} ms: ${why}. Check that ${who} at that address, or raise joinTimeoutMs`,
   );
 }

@@ -10,10 +10,10 @@ import type { KeyPair } from "../session/identity.ts";
 import { Notary } from "../session/notary.ts";
 import type { SecuredTransport, secured } from "../session/secured.ts";
 import type { Refusal, Session } from "../session/session.ts";
-import type { Transport } from "../transport/transport.ts";
 import { coreConfig } from "./core-config.ts";
 import { leftBefore, leftMeanwhile, TAKEN } from "./mesh-errors.ts";
-import { type Description, type JoinOptions, seedUrl } from "./options.ts";
+import { type Description, isServer, type JoinOptions, seedUrl } from "./options.ts";
+import { listened, makeTransports, type Transports } from "./transports.ts";
 
 /** What keeps an identity over its lives, and with a store also the configuration. */
 export interface Kept {
@@ -57,6 +57,8 @@ export interface LifeOut {
   seed(seed: Seed): void;
   /** A handshake failed. */
   refused(refusal: Refusal): void;
+  /** This platform lacks something that most have. */
+  missing(problem: HearsayError): void;
   /** Of the store; undefined: it works again. */
   problem(problem: Error | undefined): void;
 }
@@ -79,6 +81,7 @@ export class Life {
   readonly #seedUrls: Set<string>;
   /** What each signaling server has named last. */
   readonly #namedIce = new Map<string, readonly IceServer[]>();
+  #missing: HearsayError | undefined;
   #generation: number;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
@@ -127,6 +130,17 @@ export class Life {
     return wanted && identity === undefined && this.#self.kept === undefined;
   }
 
+  /** Where others reach this member. */
+  get addresses(): readonly string[] {
+    const { transports = [] } = this.running ?? {};
+    return transports.flatMap(({ dialling }) => dialling?.addresses ?? []);
+  }
+
+  /** What this platform lacks. */
+  get missing(): HearsayError | undefined {
+    return this.#missing;
+  }
+
   /** Something could not be written to the store. */
   get storeFailed(): boolean {
     return this.#self.kept?.isFailing ?? false;
@@ -151,10 +165,14 @@ export class Life {
 
   /** Also for the starts to come. False when it is there already. */
   addSeed(full: string): boolean {
-    const known = this.#seedUrls.has(full);
+    if (this.#seedUrls.has(full) || this.#isOwn(full)) return false;
+    this.running?.seeds.add(full);
     this.#seedUrls.add(full);
-    if (!known) this.running?.seeds.add(full);
-    return !known;
+    return true;
+  }
+
+  #isOwn(url: string): boolean {
+    return this.addresses.includes(url);
   }
 
   /** The mesh has counted this member's starts higher than we have. */
@@ -214,19 +232,23 @@ export class Life {
     // The clock makes it higher than at any start before, also where nothing was stored; what was stored, also when
     // the clock was set back.
     this.raiseGeneration(Math.max(this.#generation, kept?.generation ?? 0, Date.now() - 1) + 1);
-    const [transport, makeClient] = await Promise.all([
-      this.#makeTransport(),
-      this.#seedUrls.size > 0 ? loadClient() : undefined,
+    const [transports, makeClient] = await Promise.all([
+      this.#makeTransports(),
+      [...this.#seedUrls].some(isServer) ? loadClient() : undefined,
       kept?.written?.(),
     ]);
-    if (count !== this.#count) {
-      transport.close();
-      throw leftMeanwhile();
+    // What is dialled before there is a driver waits no longer than until this step is over.
+    let running: Driver | undefined;
+    const ended = await listened(transports, (kind, link) => running?.accept(kind, link));
+    if (count !== this.#count || ended !== undefined) {
+      for (const transport of transports.all) transport.close();
+      throw ended ?? leftMeanwhile();
     }
     this.#out.reset();
-    const { session, secured } = this.#self;
-    session.refused = (refusal) => this.#out.refused(refusal);
-    const driver = this.#makeDriver(secured(transport, session), makeClient);
+    const driver = this.#makeDriver(transports.all, makeClient);
+    running = driver;
+    this.#missing = transports.problem;
+    if (this.#missing !== undefined) this.#out.missing(this.#missing);
     const unwatch = this.#host.watch(
       {
         ending: () => this.stop(true),
@@ -256,21 +278,17 @@ export class Life {
     kept?.watch?.((problem) => this.#out.problem(problem));
   }
 
-  #makeTransport(): Transport | Promise<Transport> {
-    const { transport } = this.#options;
-    if (transport === undefined) {
-      return this.#host.defaultTransport({
-        ...this.#options,
-        iceServers: () => this.#iceServers(),
-      });
-    }
-    if (typeof transport === "function") return transport();
-    if (this.#hasRun) {
-      const message =
-        "the transport ended when the mesh was left: give join a function that makes one";
-      throw new HearsayError("options:transport", message);
-    }
-    return transport;
+  async #makeTransports(): Promise<Transports & { readonly all: readonly SecuredTransport[] }> {
+    const { session, secured } = this.#self;
+    session.refused = (refusal) => this.#out.refused(refusal);
+    const transports = await makeTransports({
+      host: this.#host,
+      options: this.#options,
+      seedUrls: this.#seedUrls,
+      hasRun: this.#hasRun,
+      iceServers: () => this.#iceServers(),
+    });
+    return { ...transports, all: transports.all.map((one) => secured(one, session)) };
   }
 
   /** Those of the user, and those that signaling servers name. */
@@ -278,7 +296,7 @@ export class Life {
     return [...(this.#options.iceServers ?? []), ...[...this.#namedIce.values()].flat()];
   }
 
-  #makeDriver(transport: SecuredTransport, makeClient: MakeClient | undefined): Driver {
+  #makeDriver(transports: readonly SecuredTransport[], makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash, session } = this.#self;
     const { token } = this.#options;
     const config = coreConfig(this.#options, {
@@ -286,14 +304,15 @@ export class Life {
       generation: this.#generation,
       clusterHash,
       ...this.about,
-      slowOfferer: transport.slowOfferer,
       node: this.#host.node,
       proofs: this.#options.signatures ?? "all",
+      transports,
     });
     return new Driver({
       config,
-      transport,
+      transports,
       notary: new Notary(keys, clusterHash, session.primitives),
+      DialSeed: this.#host.DialSeed,
       makeClient,
       WebSocket: this.#host.WebSocket,
       backoff: this.#options.backoff,

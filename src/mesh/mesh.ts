@@ -78,6 +78,8 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
         this.#checkHealth();
       },
       refused: (refusal) => this.#inbound.onRefused(refusal),
+      missing: (problem) =>
+        (options.logger ?? host.logger)?.warn(problem.message, { error: problem }),
       problem: (problem) => {
         if (problem !== undefined) this.#inbound.events.warn(problem);
         this.#checkHealth();
@@ -131,8 +133,14 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       wasLinked: this.#inbound.wasLinked,
       ephemeral: this.#life.ephemeral,
       storeFailed: this.#life.storeFailed,
+      missing: this.#life.missing,
       seeds: this.seeds,
     });
+  }
+
+  /** Where others reach this member without an introduction, `udp://host:port`. Empty where it does not listen. */
+  get addresses(): readonly string[] {
+    return this.#life.addresses;
   }
 
   get seeds(): readonly Seed[] {
@@ -140,7 +148,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   }
 
   /**
-   * Adds a signaling server; false if it is one already.
+   * Adds a signaling server, or an address of a member; false if it is a seed already, or our own address.
    * @throws HearsayError `options:seed` for what is no such URL
    */
   addSeed(url: string): boolean {

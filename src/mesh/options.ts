@@ -1,7 +1,7 @@
 /** What `join` takes, checked: a wrong option is an error that says what is right, never ignored. */
 
 import { HearsayError } from "../errors.ts";
-import type { IceServer, Logger } from "../runtime/host.ts";
+import type { IceServer, Logger, UdpSettings } from "../runtime/host.ts";
 import { SECRET_KEY_BYTES } from "../session/crypto.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { OpenStore } from "../store/store.ts";
@@ -17,7 +17,10 @@ export interface JoinOptions extends ParameterOptions {
    * cluster is open to everybody who knows its name.
    */
   readonly secret?: string | readonly string[];
-  /** Signaling servers, `ws://host:port` or `wss://…`. None: the way in is an invitation. Default none. */
+  /**
+   * Signaling servers, `ws://host:port` or `wss://…`; in Node also members, `udp://host:port`, and all addresses of a name,
+   * `dns://name:port`. None: the way in is an invitation. Default none.
+   */
   readonly seeds?: readonly string[];
   /**
    * Whether tabs of one browser find each other without a server: those of this page's origin and cluster. Default
@@ -54,9 +57,16 @@ export interface JoinOptions extends ParameterOptions {
   readonly iceTransportPolicy?: "all" | "relay";
   /**
    * Carries the links: a transport, or what makes one. It ends with `leave`, so to start again a function is needed.
-   * Default: WebRTC.
+   * Default: WebRTC, in Node also UDP.
    */
   readonly transport?: Transport | (() => Transport);
+  /** Several of them, the best first: a link goes by the first that both ends have, else by the next. */
+  readonly transports?: readonly Transport[] | (() => readonly Transport[]);
+  /**
+   * In Node: take links over UDP and TCP at an address and a port. `false`: no UDP at all. Default: as far as a `udp` or
+   * `dns` seed asks for it, at any port; links that are agreed on otherwise open one too.
+   */
+  readonly udp?: boolean | UdpSettings;
   /** How long `join` waits for a seed or a link before it fails, ms. 0: for ever. Default 15,000. */
   readonly joinTimeoutMs?: number;
   /** Gives `join` up when it aborts, and leaves the mesh when it aborts later. */
@@ -160,6 +170,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "iceServers",
   "iceTransportPolicy",
   "transport",
+  "transports",
+  "udp",
   "joinTimeoutMs",
   "signal",
   "leaveOnSignals",
@@ -223,9 +235,7 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
     throw wrong("repeatValuesMs", `repeatValuesMs must be ${range}, and is ${repeatValuesMs}`);
   }
   parametersOf(options);
-  if (typeof options.transport !== "function") {
-    checkMethods("transport", options.transport, ["connect", "close"]);
-  }
+  checkTransports(options);
   checkMethods("logger", options.logger, ["debug", "warn", "error"]);
   checkMethods("signal", options.signal, ["throwIfAborted", "addEventListener"]);
   return options;
@@ -287,6 +297,27 @@ function checkBoolean(name: string, value: unknown): void {
   throw wrong(name, `${name} must be true or false, and is ${value}`);
 }
 
+function checkTransports({ transport, transports, udp }: JoinOptions): void {
+  if (transport !== undefined && transports !== undefined) {
+    throw wrong("transports", "give transport or transports, not both");
+  }
+  if (typeof transport !== "function") checkMethods("transport", transport, ["connect", "close"]);
+  if (typeof transports !== "function") {
+    const given: unknown = transports ?? [];
+    if (!Array.isArray(given)) throw wrong("transports", "transports must be a list, or make one");
+    for (const one of given) checkMethods("transports", one ?? {}, ["connect", "close"]);
+    if (transports?.length === 0) throw wrong("transports", "without a transport there is no link");
+  }
+  if (udp === undefined || typeof udp === "boolean") return;
+  const { port = 0 } = udp ?? { port: -1 };
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw wrong(
+      "udp",
+      "udp must be true, false, or { host, port, advertise }, port from 0 to 65535",
+    );
+  }
+}
+
 function checkMethods(name: string, value: object | undefined, methods: readonly string[]): void {
   if (value === undefined) return;
   const missing = methods.filter(
@@ -295,18 +326,28 @@ function checkMethods(name: string, value: object | undefined, methods: readonly
   if (missing.length > 0) throw wrong(name, `${name} has no ${missing.join(", no ")}`);
 }
 
-/** The URL of a cluster's room at a signaling server. */
+/** A signaling server; everything else is an address. */
+export function isServer(url: string): boolean {
+  return /^wss?:/.test(url);
+}
+
+/** What a transport may dial: a host and a port, of a scheme that is none of the web's. */
+const ADDRESS = /^(?!wss?:|https?:)[a-z][a-z\d+.-]*:\/\/([^\s/?#@[\]:]+|\[[\da-f:.]+\]):\d{1,5}$/i;
+
+/** The URL of a cluster's room at a signaling server; an address stays what it is. */
 export function seedUrl(seed: string, cluster: string): string {
+  if (!isServer(seed)) return seed;
   return `${seed.replace(/\/+$/, "")}/${encodeURIComponent(cluster)}`;
 }
 
 /** @throws HearsayError `options:seed` */
 export function checkSeed(seed: unknown): asserts seed is string {
+  if (typeof seed === "string" && ADDRESS.test(seed)) return;
   const url = typeof seed === "string" && URL.canParse(seed) ? new URL(seed) : undefined;
-  if (url?.protocol !== "ws:" && url?.protocol !== "wss:") {
+  if (url === undefined || !isServer(url.href)) {
     throw wrong(
       "seed",
-      `a seed is a signaling server's URL, ws://host:port or wss://host: got ${seed}`,
+      `a seed is a signaling server, ws://host:port or wss://host, or in Node udp://host:port or dns://name:port: got ${seed}`,
     );
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {

@@ -18,9 +18,10 @@ import type {
 } from "../core/machine.ts";
 import type { LinkView } from "../core/view.ts";
 import type { Notary } from "../session/notary.ts";
-import type { SecuredTransport } from "../session/secured.ts";
-import type { Link, LinkHandlers } from "../transport/transport.ts";
+import type { ProvenLink, SecuredTransport } from "../session/secured.ts";
+import type { CloseReason, Link, LinkHandlers } from "../transport/transport.ts";
 import { Clock } from "./clock.ts";
+import type { DialSeed } from "./dial-seed.ts";
 import { Seeds, type SeedsOptions } from "./seeds.ts";
 
 /**
@@ -28,11 +29,14 @@ import { Seeds, type SeedsOptions } from "./seeds.ts";
  */
 const STANDSTILL_MS_MIN = 2_000;
 
-export interface DriverOptions extends Omit<SeedsOptions, "id" | "input" | "isSuspended"> {
+export interface DriverOptions
+  extends Omit<SeedsOptions, "id" | "input" | "isSuspended" | "dialSeed"> {
   readonly config: Config;
-  readonly transport: SecuredTransport;
+  readonly transports: readonly SecuredTransport[];
   /** Makes and checks proofs, where the configuration asks for any. */
   readonly notary?: Notary | undefined;
+  /** Seeds by address, where the platform has them. */
+  readonly DialSeed?: typeof DialSeed | undefined;
   readonly onEvent: (event: MeshEvent) => void;
   /** Told what a transport throws, which would be a bug there or here. */
   readonly onError?: (error: unknown) => void;
@@ -42,14 +46,22 @@ export interface DriverOptions extends Omit<SeedsOptions, "id" | "input" | "isSu
 
 /** What is heard of a link until it is open. */
 export interface OpeningHandlers {
-  signal(payload: Uint8Array): void;
-  failed(reason: string): void;
+  signal?(payload: Uint8Array): void;
+  opened?(peer: MemberId): void;
+  failed?(reason: string, code: CloseReason["code"]): void;
+}
+
+interface Connecting {
+  readonly initiator: boolean;
+  readonly attempt?: AttemptId;
+  readonly transport?: string | undefined;
+  readonly invitationPsk?: Uint8Array | undefined;
 }
 
 export class Driver {
   readonly core: Core;
   readonly seeds: Seeds;
-  readonly transport: SecuredTransport;
+  readonly transports: readonly SecuredTransport[];
   readonly #onEvent: (event: MeshEvent) => void;
   readonly #onKeep: DriverOptions["onKeep"];
   readonly #onError: DriverOptions["onError"];
@@ -77,7 +89,7 @@ export class Driver {
       () => this.input({ type: "deadline" }),
       (gapMs) => this.#onStandstill(gapMs),
     );
-    this.transport = options.transport;
+    this.transports = options.transports;
     this.#onEvent = options.onEvent;
     this.#onKeep = options.onKeep;
     this.#onError = options.onError;
@@ -88,6 +100,7 @@ export class Driver {
       id: options.config.id,
       input: (input) => this.input(input),
       isSuspended: () => this.#suspended,
+      dialSeed: (url) => this.#dialSeed(url, options),
     });
     this.input({ type: "clock", wallMs: Date.now() });
   }
@@ -140,7 +153,12 @@ export class Driver {
 
   /** Begins a link that no attempt of the core asked for: by an invitation, with its key. */
   openLink(initiator: boolean, handlers: OpeningHandlers, invitationPsk: Uint8Array): Link {
-    return this.#connect(undefined, initiator, handlers, invitationPsk);
+    return this.#connect({ initiator, invitationPsk }, handlers);
+  }
+
+  /** Takes a link that its other end has dialled. */
+  accept(kind: string, link: ProvenLink): LinkHandlers {
+    return this.#handlersOf(kind, undefined, {}, () => link);
   }
 
   /** Calls `then` once the link with `peer` is greeted; one waits for each peer. Gives the end of waiting. */
@@ -161,7 +179,7 @@ export class Driver {
     this.seeds.close();
     for (const link of this.#attempts.values()) link.close();
     for (const link of this.#links.values()) link.close();
-    this.transport.close();
+    for (const transport of this.transports) transport.close();
   }
 
   #onStandstill(gapMs: number): void {
@@ -200,6 +218,7 @@ export class Driver {
         if (event === undefined) return;
         this.#onEvent(event);
         if (event.type === "linkUp") this.#onLinked(event.peer);
+        else if (event.type === "isolated") this.seeds.retry();
       }
     } finally {
       this.#telling = false;
@@ -222,13 +241,15 @@ export class Driver {
         return this.seeds.island(effect.id);
       case "connect": {
         const { attempt } = effect;
-        const link = this.#connect(attempt, effect.initiator, {
+        const link = this.#connect(effect, {
           signal: (payload) => this.input({ type: "signal", attempt, payload }),
           failed: (reason) => this.input({ type: "connectFailed", attempt, reason }),
         });
         this.#attempts.set(attempt, link);
         return;
       }
+      case "dial":
+        return this.#dial(effect.addresses, {});
       case "signal":
         return this.#attempts.get(effect.attempt)?.signal(effect.payload);
       case "abandon":
@@ -285,22 +306,67 @@ export class Driver {
   }
 
   #connect(
-    attempt: AttemptId | undefined,
-    initiator: boolean,
+    { attempt, transport: kind, initiator, invitationPsk }: Connecting,
     opening: OpeningHandlers,
-    invitationPsk?: Uint8Array,
-  ): Link {
+  ): ProvenLink {
+    // Where nobody says which: with whom there may be a person in between it is WebRTC, which browsers have, too.
+    const transport = (this.transports.find((one) => one.kind === (kind ?? "webrtc")) ??
+      this.transports[0]) as SecuredTransport;
+    const handlers = this.#handlersOf(transport.kind, attempt, opening, () => link);
+    const trickle = attempt !== undefined;
+    const link: ProvenLink = transport.connect({ initiator, trickle, invitationPsk }, handlers);
+    return link;
+  }
+
+  #dial(addresses: readonly string[], opening: OpeningHandlers): void {
+    const transport = this.#diallerOf(addresses[0] ?? "");
+    if (transport?.dialling === undefined) return;
+    const handlers = this.#handlersOf(transport.kind, undefined, opening, () => link);
+    const link: ProvenLink = transport.dialling.dial(addresses, handlers);
+  }
+
+  #diallerOf(url: string): SecuredTransport | undefined {
+    const scheme = url.slice(0, Math.max(0, url.indexOf(":")));
+    return this.transports.find(({ dialling }) => dialling?.schemes.includes(scheme));
+  }
+
+  #dialSeed(url: string, { DialSeed, backoff, onSeed }: DriverOptions): DialSeed | undefined {
+    const dialling = this.#diallerOf(url)?.dialling;
+    if (dialling === undefined || DialSeed === undefined) return undefined;
+    return new DialSeed({
+      url,
+      backoff,
+      changed: onSeed,
+      isLive: (peer) => this.core.isLive(peer),
+      dialler: {
+        resolve: (of) => dialling.resolve(of),
+        dial: (addresses, then) =>
+          this.#dial(addresses, {
+            opened: then.opened,
+            failed: (reason, code) => then.failed(reason, code === "self"),
+          }),
+      },
+    });
+  }
+
+  #handlersOf(
+    kind: string,
+    attempt: AttemptId | undefined,
+    opening: OpeningHandlers,
+    linkOf: () => ProvenLink,
+  ): LinkHandlers {
     const id = ++this.#lastLink;
-    const { kind } = this.transport;
     let open = false;
-    const handlers: LinkHandlers = {
-      signal: opening.signal,
+    return {
+      signal: (payload) => opening.signal?.(payload),
       open: () => {
         open = true;
+        const link = linkOf();
+        const peer = link.peer as MemberId;
         if (attempt !== undefined) this.#attempts.delete(attempt);
         this.#links.set(id, link);
-        const peer = link.peer as MemberId;
         this.input({ type: "linkUp", link: id, attempt, transport: kind, peer });
+        opening.opened?.(peer);
       },
       frame: (lane, bytes) => this.input({ type: "packet", link: id, lane, bytes }),
       drain: (bytes) => this.input({ type: "writable", link: id, bytes }),
@@ -310,11 +376,8 @@ export class Driver {
         if (open) this.input({ type: "linkDown", link: id, reason });
         if (attempt !== undefined) this.#attempts.delete(attempt);
         // One of an invitation may have opened and been refused at its greeting: whoever waits for it learns at once.
-        if (!open || attempt === undefined) opening.failed(reason);
+        if (!open || attempt === undefined) opening.failed?.(reason, code);
       },
     };
-    const trickle = attempt !== undefined;
-    const link = this.transport.connect({ initiator, trickle, invitationPsk }, handlers);
-    return link;
   }
 }

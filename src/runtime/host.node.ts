@@ -4,6 +4,7 @@ import process from "node:process";
 import { primitives } from "../session/primitives.node.ts";
 import type { WebSocketConstructor } from "../signaling/websocket.ts";
 import { debugLog } from "./debug-log.node.ts";
+import { DialSeed } from "./dial-seed.ts";
 import type { Host } from "./host.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -17,14 +18,15 @@ const onSignals = new Set<() => unknown>();
 
 export function hostOfNode(
   WebSocket: WebSocketConstructor,
-  defaultTransport: Host["defaultTransport"],
+  defaultTransports: Host["defaultTransports"],
 ): Host {
   return {
     node: true,
     WebSocket,
     ...(process.env["DEBUG"] && { logger: debugLog }),
     primitives: () => Promise.resolve(primitives),
-    defaultTransport,
+    defaultTransports,
+    DialSeed,
     watch(life, { leaveOnSignals = true }) {
       // A wrapper, so that one life given twice is two entries.
       const entry = (): unknown => life.ending();

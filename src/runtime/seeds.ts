@@ -1,9 +1,11 @@
 /**
- * The signaling servers of a member: their connections as inputs of the core, and their state for the user.
- * The client is loaded with the first of them: a mesh that is joined by invitation does not pay for it.
+ * The seeds of a member: connections with signaling servers as inputs of the core, members at known addresses, and
+ * their state for the user. The client of servers is loaded with the first of them: a mesh that is joined by invitation
+ * does not pay for it.
  */
 
 import type { Input, MemberId, SeedId } from "../core/machine.ts";
+import { HearsayError } from "../errors.ts";
 import type { Backoff } from "../signaling/backoff.ts";
 import type { SignalingClient, signalingClient } from "../signaling/client.ts";
 import type { IceServer } from "../signaling/protocol.ts";
@@ -28,21 +30,30 @@ export interface SeedsOptions {
   readonly input: (input: Input) => void;
   /** The host has said that it stands still. */
   readonly isSuspended: () => boolean;
+  /** A seed whose URL is an address; undefined when no transport dials it. */
+  readonly dialSeed?: ((url: string) => ManagedSeed | undefined) | undefined;
   /** A seed's state changed. */
   readonly onSeed: (seed: Seed) => void;
   /** A server names STUN and TURN servers, in place of those it named before. */
   readonly onIce?: ((url: string, servers: readonly IceServer[]) => void) | undefined;
 }
 
-/** A signaling server and what became of the connection with it. */
+/** A signaling server, or who is at an address, and what became of the connection with it. */
 export interface Seed {
   readonly url: string;
-  readonly state: SignalingClient["state"];
+  /** `self`: the address is our own. */
+  readonly state: SignalingClient["state"] | "self";
   /** Why the last connection ended; undefined while it is up. */
   readonly reason: string | undefined;
   /** Drops the connection and stays away until `resume`. The mesh goes on without it. */
   pause(): void;
   resume(): void;
+}
+
+export interface ManagedSeed extends Seed {
+  /** Tries now, instead of at the end of the wait. */
+  retry(): void;
+  close(): void;
 }
 
 /** A way for members that have no link to reach each other. */
@@ -53,7 +64,7 @@ interface Introducer {
   close(): void;
 }
 
-class SeedConnection implements Seed, Introducer {
+class SeedConnection implements ManagedSeed, Introducer {
   readonly url: string;
   reason: string | undefined;
   readonly #id: SeedId;
@@ -154,7 +165,7 @@ class SeedConnection implements Seed, Introducer {
 
 export class Seeds {
   readonly #options: SeedsOptions;
-  readonly #seeds: SeedConnection[] = [];
+  readonly #seeds: ManagedSeed[] = [];
   readonly #introducers = new Map<SeedId, Introducer>();
   #makeClient: MakeClient | undefined;
   #lastId = 0;
@@ -174,12 +185,23 @@ export class Seeds {
   /** False when it is there already. @throws HearsayError for a URL that can never work */
   add(url: string): boolean {
     if (this.#seeds.some((seed) => seed.url === url)) return false;
+    if (!/^wss?:/.test(url)) return this.#addDialled(url);
     const id = ++this.#lastId;
     const seed = new SeedConnection(url, id, this.#island, this.#options);
     if (this.#makeClient === undefined) this.#connectLater(seed);
     else seed.connect(this.#makeClient);
     this.#seeds.push(seed);
     this.#introducers.set(id, seed);
+    return true;
+  }
+
+  #addDialled(url: string): boolean {
+    const seed = this.#options.dialSeed?.(url);
+    if (seed === undefined) {
+      const remedy = "udp:// and dns:// need Node, and its udpTransport";
+      throw new HearsayError("options:seed", `nothing here dials ${url}: ${remedy}`);
+    }
+    this.#seeds.push(seed);
     return true;
   }
 
@@ -215,6 +237,7 @@ export class Seeds {
 
   close(): void {
     this.#closed = true;
+    for (const seed of this.#seeds) seed.close();
     for (const introducer of this.#introducers.values()) introducer.close();
   }
 

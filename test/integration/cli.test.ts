@@ -18,7 +18,7 @@ test("two peers see each other, hear what is said once, and know what is set", a
     "n=[1,2]",
   );
   await bob.sees("peer:join", { peer: "alice" });
-  await bob.sees("link:up", { peer: "alice", transport: "webrtc" });
+  await bob.sees("link:up", { peer: "alice", transport: "udp" });
   await alice.sees("peer:join", { peer: "bob" });
   await alice.sees("known", { peer: "bob", key: "mood", value: "good" });
   await alice.sees("known", { peer: "bob", key: "n", value: [1, 2] });
@@ -122,18 +122,17 @@ test("a signal ends it also while it waits for a server", async () => {
   expect(await program.exit()).toBe(0);
 });
 
-test("without WebRTC it says what to install, and exits with 1", async () => {
-  const refuse = `export const resolve = (name, context, next) => {
-    if (name === "wrtc") throw new Error("no such package");
-    return next(name, context);
-  };`;
-  const hook = `import { register } from "node:module"; register(${JSON.stringify(dataUrl(refuse))});`;
-  const args = ["--import", "tsx", "--import", dataUrl(hook), "src/bin/hearsay.ts"];
-  const program = runNode([...args, "peer", "ws://127.0.0.1:1/demo"]);
-  expect(await program.exit()).toBe(1);
-  expect(program.output()).toMatch(
-    /^hearsay peer: the optional package wrtc cannot be loaded \(npm install wrtc/,
+test("without WebRTC it says what to install, and links over UDP", async () => {
+  const first = peer("demo", "--udp", "127.0.0.1:0", "--name", "first");
+  const [address] = (await first.sees("joined"))["addresses"] as string[];
+  const args = ["--import", "./test/support/no-wrtc.mjs", "--import", "tsx", "src/bin/hearsay.ts"];
+  const program = runNode([...args, "peer", `${address}/demo`, "--name", "bare"]);
+  await first.sees("link:up", { peer: "bare", transport: "udp" });
+  await program.until("what to install", (output) =>
+    /the optional package wrtc cannot be loaded \(npm install wrtc/.exec(output),
   );
+  program.child.kill("SIGTERM");
+  expect(await program.exit()).toBe(0);
 });
 
 test.each([
@@ -162,6 +161,16 @@ test.each([
   expect(program.output()).toMatch(output);
 });
 
-function dataUrl(source: string): string {
-  return `data:text/javascript,${encodeURIComponent(source)}`;
-}
+test("peers meet by the address of one, and by a seed beside it, without any server", async () => {
+  const first = peer("demo", "--udp", "127.0.0.1:0", "--name", "first");
+  const joined = await first.sees("joined", { cluster: "demo" });
+  const [address] = joined["addresses"] as string[];
+  expect(address).toMatch(/^udp:\/\/127\.0\.0\.1:\d+$/);
+  const second = peer(`${address}/demo`, "--name", "second");
+  await second.sees("link:up", { peer: "first", transport: "udp" });
+  const third = peer("demo", "--seed", `${address}`, "--name", "third");
+  await third.sees("link:up", { peer: "second", transport: "udp" });
+  for (const wrong of [["demo"], ["demo", "--udp", "nowhere"], ["demo", "--seed", "udp://x"]]) {
+    expect(await hearsay("peer", ...wrong).exit()).toBe(2);
+  }
+});

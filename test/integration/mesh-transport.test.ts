@@ -9,7 +9,7 @@ test("row 48: a transport that throws at a frame loses that link, is told of, an
   let faults = 0;
   let isFaulty = false;
   const transport: Transport = {
-    kind: "faulty",
+    kind: inner.kind,
     slowOfferer: false,
     encrypted: false,
     close: () => inner.close(),

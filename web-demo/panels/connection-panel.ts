@@ -39,6 +39,7 @@ const BUTTON: Record<Seed["state"], string> = {
   up: "Disconnect server",
   waiting: "Try again now",
   refused: "Try again now",
+  self: "Disconnect server",
   paused: "Connect server",
   closed: "Connect server",
 };

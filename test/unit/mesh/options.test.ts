@@ -86,9 +86,9 @@ describe("options that are wrong", () => {
       name: "",
       role: "",
       meta: undefined,
-      slowOfferer: false,
       node: true,
       proofs: "none" as const,
+      transports: [],
     };
     expect(() => coreConfig({ parameters }, life)).toThrow(
       expect.objectContaining({ code: "options:parameters" }),
