@@ -185,7 +185,7 @@ export class Seeds {
   /** False when it is there already. @throws HearsayError for a URL that can never work */
   add(url: string): boolean {
     if (this.#seeds.some((seed) => seed.url === url)) return false;
-    if (!/^wss?:/.test(url)) return this.#addDialled(url);
+    if (!/^(ws|http)s?:/.test(url)) return this.#addDialled(url);
     const id = ++this.#lastId;
     const seed = new SeedConnection(url, id, this.#island, this.#options);
     if (this.#makeClient === undefined) this.#connectLater(seed);
@@ -237,8 +237,8 @@ export class Seeds {
 
   close(): void {
     this.#closed = true;
-    for (const seed of this.#seeds) seed.close();
-    for (const introducer of this.#introducers.values()) introducer.close();
+    const all = [...this.#introducers.values(), ...this.#seeds];
+    for (const one of new Set<{ close(): void }>(all)) one.close();
   }
 
   #connectLater(seed: SeedConnection): void {

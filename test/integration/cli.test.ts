@@ -1,6 +1,6 @@
 // The command `hearsay` as its users run it: programs that meet through a server, over WebRTC.
 import { expect, test } from "vitest";
-import { hearsay, peer, runNode, serve } from "./cli-support.ts";
+import { hearsay, NO_WRTC, peer, runNode, serve } from "./cli-support.ts";
 
 test("two peers see each other, hear what is said once, and know what is set", async () => {
   const { url } = await serve();
@@ -125,7 +125,7 @@ test("a signal ends it also while it waits for a server", async () => {
 test("without WebRTC it says what to install, and links over UDP", async () => {
   const first = peer("demo", "--udp", "127.0.0.1:0", "--name", "first");
   const [address] = (await first.sees("joined"))["addresses"] as string[];
-  const args = ["--import", "./test/support/no-wrtc.mjs", "--import", "tsx", "src/bin/hearsay.ts"];
+  const args = ["--import", NO_WRTC, "--import", "tsx", "src/bin/hearsay.ts"];
   const program = runNode([...args, "peer", `${address}/demo`, "--name", "bare"]);
   await first.sees("link:up", { peer: "bare", transport: "udp" });
   await program.until("what to install", (output) =>

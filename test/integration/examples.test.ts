@@ -31,6 +31,15 @@ test.each([
     ],
   ],
   [
+    "three-by-udp",
+    [
+      "first is at one address: true",
+      "third says hello",
+      "third says hello",
+      "third is linked by udp and udp",
+    ],
+  ],
+  [
     "shared-memory",
     [
       "kitchen knows that station set wind to 3",

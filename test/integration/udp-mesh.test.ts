@@ -1,5 +1,6 @@
 // Meshes of Node members over real UDP and TCP sockets: ways in without a server, addresses, and transports side by side.
 import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import {
   type JoinOptions,
@@ -14,8 +15,9 @@ import {
 import { allKnown, allLinked, Cluster, isLinked, until } from "../support/memory-mesh.ts";
 import { freePort } from "../support/udp-ends.ts";
 import { Nat } from "../support/udp-nat.ts";
-import { runNode } from "./cli-support.ts";
+import { NO_WRTC, runNode } from "./cli-support.ts";
 
+const CHILD = new URL("../support/no-wrtc-child.ts", import.meta.url);
 const BACKOFF = { firstMs: 100, maxMs: 500 };
 
 /** One that has UDP and nothing else, at 127.0.0.1 unless it is told otherwise. */
@@ -209,8 +211,8 @@ test("row 48: what one transport cannot link goes by the next", async () => {
 test("a Node process without WebRTC works over UDP, and says what is missing", async () => {
   const mesh = await peer("mesh", []);
   const child = runNode([
-    ...["--import", "./test/support/no-wrtc.mjs", "--import", "tsx"],
-    ...["test/support/no-wrtc-child.ts", addressOf(mesh)],
+    ...["--import", NO_WRTC, "--import", "tsx"],
+    ...[fileURLToPath(CHILD), addressOf(mesh)],
   ]);
   expect(await child.exit()).toBe(0);
   const [, json = "{}"] = /^(\{.*\})$/m.exec(child.output()) ?? [];
