@@ -1,7 +1,6 @@
 // Who may come in, over real sockets: origins, tokens, addresses, TLS, discovery; and how a server takes its leave.
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { type PeerCertificate, connect as tlsConnect } from "node:tls";
@@ -182,55 +181,6 @@ describe("addresses", () => {
     const { code, reason } = await within("the end", Promise.race([one.closed, other.closed]));
     expect(code).toBe(CloseCode.flood);
     expect(reason).toContain("this address");
-  });
-});
-
-describe("hostile requests", () => {
-  /** Sends some bytes and gives all that comes back until the end. */
-  const exchange = (port: number, text: string): Promise<string> =>
-    within(
-      "the end of the connection",
-      new Promise((resolve, reject) => {
-        let came = "";
-        const socket = connect(port, "127.0.0.1", () => socket.write(text));
-        onTestFinished(() => void socket.destroy());
-        socket.setEncoding("utf8").on("data", (data) => {
-          came += data;
-        });
-        socket.on("error", reject).on("close", () => resolve(came));
-      }),
-    );
-
-  test.each([
-    ["a request that never ends", "GET /healthz HTTP/1.1\r\nHost: x\r\n"],
-    ["an upgrade that never ends", "GET /demo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"],
-    ["a body that never comes", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"],
-  ])("%s is ended in time", async (_, text) => {
-    const server = await startServer({ limits: { requestMs: 100 } });
-    const good = await pair(urlOf(server));
-    expect(await exchange(server.port, text)).toMatch(/^HTTP\/1\.1 (408|404) /);
-    await good.talk();
-  });
-
-  test.each([
-    ["headers without end", `GET / HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(50_000)}\r\n\r\n`, 431],
-    [
-      "two lengths",
-      "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-      400,
-    ],
-    ["no host", "GET /demo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400],
-    ["a line that is no header", "GET / HTTP/1.1\r\nHost: x\r\n: :\r\n\r\n", 400],
-    [
-      "an old version of WebSocket",
-      "GET /demo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 7\r\n\r\n",
-      400,
-    ],
-  ])("%s: refused, and nobody else feels it", async (_, text, status) => {
-    const server = await startServer({ limits: { requestMs: 500 } });
-    const good = await pair(urlOf(server));
-    expect(await exchange(server.port, text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    await good.talk();
   });
 });
 

@@ -1,9 +1,13 @@
 // The signaling server as a program: its arguments, what it prints, and how signals end it.
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join as joinPath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { CloseCode } from "../../src/signaling/protocol.ts";
-import { Inbox, join, startServer, within } from "./signaling-support.ts";
+import { hearsay } from "./cli-support.ts";
+import { Inbox, join, RawMember, startServer, within } from "./signaling-support.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -85,12 +89,38 @@ test.each([
   [["--port", "65536"], 2, /a port is a number/],
   [["--prot", "1"], 2, /--prot(?:.|\n)*Usage/],
   [["extra"], 2, /extra(?:.|\n)*Usage/],
+  [["--sockets-max", "0", "--port", "0"], 2, /^hearsay serve: limits.socketsMax is 0: .*from 1\b/],
+  [
+    ["--origin", "app.example", "--port", "0"],
+    2,
+    /^hearsay serve: app.example is no origin: .*\n$/,
+  ],
+  [["--token-key", "short", "--port", "0"], 2, /at least 16 characters; make one with: openssl/],
+  [["--turn", "turn:t"], 2, /--turn and --turn-secret go together/],
   [["--demo", "no-such-folder", "--port", "0"], 1, /--demo no-such-folder: no such folder/],
   [["--help"], 0, /^Usage: hearsay serve/],
 ])("%j exits with %i", async (args, code, output) => {
   const program = run(...args);
   expect(await within("the exit", program.exited)).toBe(code);
   expect(program.output()).toMatch(output);
+});
+
+test("a token that the command line makes opens the server that it makes it for", async () => {
+  const folder = mkdtempSync(joinPath(tmpdir(), "hearsay-key-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const key = joinPath(folder, "key");
+  writeFileSync(key, "a key that is long enough\n");
+  const program = run("--port", "0", "--token-key", `@${key}`);
+  const [, url] = await program.prints(ready);
+  const made = hearsay("token", "a cluster", "--key", `@${key}`, "--life-ms", "60000");
+  expect(await made.exit()).toBe(0);
+  const token = made.output().trim();
+  await join(`${url}/a%20cluster?token=${token}`);
+  const stranger = new RawMember(`${url}/demo?token=${token}`);
+  expect((await within("the end", stranger.closed)).code).toBe(CloseCode.unauthorized);
+  for (const args of [[], ["demo"], ["demo", "--key", "short"], ["demo", "--key", "@/no/file"]]) {
+    expect(await hearsay("token", ...args).exit()).toBe(2);
+  }
 });
 
 test("a port in use is said in one line", async () => {
