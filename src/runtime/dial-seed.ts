@@ -103,10 +103,11 @@ export class DialSeed implements Seed {
     const chosen = shuffled(away).slice(0, away.length < others.length ? 1 : DIALS);
     let open = chosen.length;
     let reached = false;
+    let problem = "nobody answers";
     for (const addresses of chosen) {
       const ended = (note: () => void): void => {
         note();
-        if (--open === 0 && this.#look === look) this.#dialled(all, reached);
+        if (--open === 0 && this.#look === look) this.#dialled(all, reached, problem);
       };
       this.#options.dialler.dial(addresses, {
         opened: (peer) =>
@@ -117,16 +118,16 @@ export class DialSeed implements Seed {
         failed: (reason, isSelf) =>
           ended(() => {
             if (isSelf) this.#found.set(keyOf(addresses), undefined);
-            else this.reason = reason;
+            else problem = reason;
           }),
       });
     }
   }
 
-  #dialled(all: readonly (readonly string[])[], reached: boolean): void {
+  #dialled(all: readonly (readonly string[])[], reached: boolean, problem: string): void {
     if (reached || all.some((one) => this.#isHere(one))) return this.#settle("up");
     if (all.every((one) => this.#isSelf(one))) return this.#settle("self");
-    this.#failed(this.reason ?? "nobody answers");
+    this.#failed(problem);
   }
 
   #isSelf(addresses: readonly string[]): boolean {
