@@ -105,7 +105,11 @@ export class DialSeed implements Seed {
     let reached = false;
     let problem = "nobody answers";
     for (const addresses of chosen) {
+      let done = false;
       const ended = (note: () => void): void => {
+        // A link that opened may end.
+        if (done) return;
+        done = true;
         note();
         if (--open === 0 && this.#look === look) this.#dialled(all, reached, problem);
       };

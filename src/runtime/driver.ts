@@ -56,6 +56,8 @@ interface Connecting {
   readonly attempt?: AttemptId;
   readonly transport?: string | undefined;
   readonly invitationPsk?: Uint8Array | undefined;
+  /** The other end's first signal, where it says which transport it is of. */
+  readonly offer?: Uint8Array | undefined;
 }
 
 export class Driver {
@@ -152,8 +154,11 @@ export class Driver {
   }
 
   /** Begins a link that no attempt of the core asked for: by an invitation, with its key. */
-  openLink(initiator: boolean, handlers: OpeningHandlers, invitationPsk: Uint8Array): Link {
-    return this.#connect({ initiator, invitationPsk }, handlers);
+  openLink(
+    options: Pick<Connecting, "initiator" | "invitationPsk" | "offer">,
+    handlers: OpeningHandlers,
+  ): Link {
+    return this.#connect(options, handlers);
   }
 
   /** Takes a link that its other end has dialled. */
@@ -306,11 +311,12 @@ export class Driver {
   }
 
   #connect(
-    { attempt, transport: kind, initiator, invitationPsk }: Connecting,
+    { attempt, transport: kind, initiator, invitationPsk, offer }: Connecting,
     opening: OpeningHandlers,
   ): ProvenLink {
     // Where nobody says which: with whom there may be a person in between it is WebRTC, which browsers have, too.
-    const transport = (this.transports.find((one) => one.kind === (kind ?? "webrtc")) ??
+    const transport = ((offer && this.transports.find((one) => one.recognises?.(offer))) ??
+      this.transports.find((one) => one.kind === (kind ?? "webrtc")) ??
       this.transports[0]) as SecuredTransport;
     const handlers = this.#handlersOf(transport.kind, attempt, opening, () => link);
     const trickle = attempt !== undefined;

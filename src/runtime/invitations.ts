@@ -64,6 +64,8 @@ const REMEDY: Readonly<Record<InvitationFlaw, string>> = {
 
 const USED = "this invitation was answered by somebody else: make one for each newcomer";
 
+type LinkOptions = Parameters<Driver["openLink"]>[0];
+
 export class Invitations {
   readonly #driver: Driver;
   readonly #keys: KeyPair;
@@ -82,7 +84,7 @@ export class Invitations {
       throw new HearsayError("options:lifeMs", message);
     }
     const psk = randomBytes(PSK_BYTES);
-    const handshake = this.#begin(true, psk);
+    const handshake = this.#begin({ initiator: true, invitationPsk: psk });
     const nonce = randomBytes(NONCE_BYTES);
     const expiresAt = Date.now() + lifeMs;
     const clusterHash = this.#clusterHash;
@@ -119,7 +121,7 @@ export class Invitations {
       throw new HearsayError("invite:own", "this invitation is your own: give it to somebody else");
     }
     const inviterId = await idOfKey(inviter);
-    const handshake = this.#begin(false, psk);
+    const handshake = this.#begin({ initiator: false, invitationPsk: psk, offer });
     handshake.expect(inviterId);
     handshake.link.signal(offer);
     const answer = await handshake.gathered;
@@ -135,16 +137,14 @@ export class Invitations {
     for (const handshake of this.#open) handshake.end("the mesh was left");
   }
 
-  #begin(initiator: boolean, psk: Uint8Array): Handshake {
+  #begin(options: LinkOptions): Handshake {
     if (this.#open.size >= OPEN_MAX) {
       throw new HearsayError(
         "invite:too-many",
         `${OPEN_MAX} invitations are open: cancel one, or wait until one expires`,
       );
     }
-    const handshake = new Handshake(this.#driver, initiator, psk, () =>
-      this.#open.delete(handshake),
-    );
+    const handshake = new Handshake(this.#driver, options, () => this.#open.delete(handshake));
     this.#open.add(handshake);
     return handshake;
   }
@@ -163,7 +163,7 @@ class Handshake {
   #ended = false;
   readonly #done: () => void;
 
-  constructor(driver: Driver, initiator: boolean, psk: Uint8Array, done: () => void) {
+  constructor(driver: Driver, options: LinkOptions, done: () => void) {
     this.#done = done;
     const gathered = deferred<Uint8Array>();
     const linked = deferred<void>();
@@ -182,7 +182,7 @@ class Handshake {
       signal: gathered.resolve,
       failed: (reason: string) => this.end(reason),
     };
-    this.link = driver.openLink(initiator, handlers, psk);
+    this.link = driver.openLink(options, handlers);
     this.expireAfter(GATHER_MS, "the transport did not get ready in time");
   }
 

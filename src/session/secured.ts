@@ -65,6 +65,7 @@ export function secured(
     kind,
     slowOfferer,
     encrypted: true,
+    recognises: (signal) => transport.recognises?.(signal) ?? false,
     connect({ invitationPsk, ...options }, handlers) {
       const { initiator } = options;
       const link = new SecuredLink({ ...common, initiator, invitationPsk }, handlers);

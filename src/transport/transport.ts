@@ -152,6 +152,8 @@ export interface Transport {
    */
   readonly encrypted: boolean;
   connect(options: ConnectOptions, handlers: LinkHandlers): Link;
+  /** Whether a first signal is of this kind of transport: an invitation does not say of which it is. */
+  recognises?(signal: Uint8Array): boolean;
   /** Where ends have addresses: links that nobody introduces. */
   readonly dialling?: Dialling | undefined;
   /** Closes every link and frees everything, so that a process can exit. Idempotent. */

@@ -222,3 +222,16 @@ test("a Node process without WebRTC works over UDP, and says what is missing", a
   expect(warnings).toEqual([{ code: "join:no-webrtc", message: remedy }]);
   expect([reasons, why]).toEqual([["no-webrtc"], remedy]);
 });
+
+test("an invitation of a member with UDP alone is taken by one that has more, and leads to a link", async () => {
+  const host = await peer("host", []);
+  const transports = (): Transport[] => [
+    memoryTransport(new MemoryNetwork()),
+    udpTransport({ host: "127.0.0.1" }),
+  ];
+  const guest = await peer("guest", [], {}, { transport: undefined as never, transports });
+  const invitation = await host.invite();
+  const { text, linked } = await guest.acceptInvite(invitation.text);
+  await Promise.all([invitation.complete(text), linked]);
+  await allLinked([host, guest]);
+});

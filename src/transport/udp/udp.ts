@@ -33,7 +33,7 @@ import { type Greeted, ID_BYTES } from "./greeting.ts";
 import { Incoming } from "./incoming.ts";
 import { UdpLink } from "./link.ts";
 import { Opening, type OpeningHost } from "./opening.ts";
-import { TOKEN_BYTES } from "./signal.ts";
+import { decodeSignal, TOKEN_BYTES } from "./signal.ts";
 import { openSockets, type Sockets } from "./sockets.ts";
 
 export interface UdpOptions {
@@ -119,6 +119,10 @@ class UdpTransport implements Transport, Dialling {
     link.giveUpAfter(openTimeoutMs ?? (trickle ? OPEN_TIMEOUT_MS : 0), () => opening.why());
     opening.bySignals();
     return link;
+  }
+
+  recognises(signal: Uint8Array): boolean {
+    return decodeSignal(signal) !== undefined;
   }
 
   async listen(accept: (link: Link) => LinkHandlers): Promise<void> {
