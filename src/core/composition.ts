@@ -8,6 +8,7 @@ import type { Words } from "./broadcast/lasting.ts";
 import type { Config } from "./config.ts";
 import { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
+import { type Offence, Quarantine } from "./links/conduct.ts";
 import { Handovers } from "./links/handover.ts";
 import { laneOf } from "./links/lanes.ts";
 import { type Bulk, type ByeReason, LinkTable, type Refusal } from "./links/link-table.ts";
@@ -63,12 +64,15 @@ export class Composition {
   readonly #config: Config;
   readonly #codec: FrameCodec;
   readonly stalls = new Stalls();
+  readonly quarantine: Quarantine;
   readonly #handovers = new Handovers((id) => this.emit({ type: "said", id }));
   readonly rejected = { version: 0, cluster: 0, malformed: 0, identity: 0 };
   heard = 0;
   duplicates = 0;
   /** What came in the name of somebody who has not made it. */
   forged = 0;
+  /** Members that were cut off for what they did. */
+  cutOff = 0;
   /** The time of the step that runs, ms. */
   now: number;
   stopped = false;
@@ -79,6 +83,7 @@ export class Composition {
   constructor(config: Config, rng: Rng, now: number, { codec, known, digest }: Given) {
     this.#config = config;
     this.now = now;
+    this.quarantine = new Quarantine(config.quarantineMs);
     this.#codec = codec ?? frameCodec(config.clusterHash);
     this.links = this.#makeLinks();
     this.outlet = new Outlet(this.links, this.#handovers);
@@ -241,7 +246,25 @@ export class Composition {
       if (record.generation > this.membership.table.own.generation) this.#onTaken();
       return "stranger";
     }
+    if (this.quarantine.has(record.id, this.now)) return "stranger";
     return record.state === "left" ? "leaving" : undefined;
+  }
+
+  #onForged(from: MemberId, count: number): void {
+    this.forged += count;
+    const conduct = this.links.linkTo(from)?.conduct;
+    for (let i = 0; i < count; i++) {
+      if (conduct?.tooMuch("forged", this.now)) return this.offended(from, "forged");
+    }
+  }
+
+  /** A member is not to be borne: no link with it for a while. */
+  offended(id: MemberId, what: Offence): void {
+    if (this.quarantine.has(id, this.now)) return;
+    this.quarantine.add(id, this.now);
+    this.cutOff++;
+    this.emit({ type: "misbehaved", peer: id, what });
+    this.links.drop(id, what);
   }
 
   /** Counted always, told when somebody was kept out by it. */
@@ -264,6 +287,7 @@ export class Composition {
       down: (peer, reason, onPurpose) =>
         this.proofs.gate.inTurn(peer, () => this.#onLinkDown(peer, reason, onPurpose)),
       message: (from, message) => this.proofs.gate.message(from, message),
+      offended: (peer, what) => this.offended(peer, what),
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
       now: () => this.now,
       bulk: [(peer) => this.#nextState(peer), (peer) => this.#nextPiece(peer)],
@@ -275,9 +299,7 @@ export class Composition {
     return new Proofs(this.#config, digest, {
       effect: (effect) => void this.#effects.push(effect),
       message: (from, message) => receive(this, from, message),
-      forged: (_from, count) => {
-        this.forged += count;
-      },
+      forged: (from, count) => this.#onForged(from, count),
       overloaded: (from) => this.links.drop(from, "overloaded"),
       isNewRecord: (record) => this.membership.table.isNewRecord(record),
       isNewState: (delta) => this.state.isNews(delta),
@@ -319,7 +341,7 @@ export class Composition {
       linked: (peer) => this.links.has(peer),
       carry: (to, inner) => this.delivery.carry(to, inner),
       silenceMs: (peer, at) => this.#silenceMs(peer, at),
-      mayLink: () => true,
+      mayLink: ({ id }) => !this.quarantine.has(id, this.now),
       demand: (peer, at) => this.delivery.demand.of(peer, at),
       send: (peer, message) => this.links.send(peer, message),
       learn: (to, path) => this.delivery.learn(to, path),

@@ -90,6 +90,8 @@ export const PARAMETERS = {
   asleepMs: { default: 300_000, min: 1_000, max: 86_400_000 },
   /** Members that left or went down are remembered so long, so that old news does not revive them. */
   tombstoneMs: { default: 600_000, min: 1_000, max: 86_400_000 },
+  /** Who floods or forges is not linked with for so long. Guess, unmeasured. */
+  quarantineMs: { default: 300_000, min: 1_000, max: 86_400_000 },
   /** Members in the table, all states. Bounds memory against invented members. */
   membersMax: { default: 16_384, min: 10, max: 16_384 },
   /** Changes of the own neighbour list are announced together. Source: design. */

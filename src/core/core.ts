@@ -106,6 +106,7 @@ export class Core implements Machine {
       heard: this.#layers.heard,
       duplicates: this.#layers.duplicates,
       forged: this.#layers.forged,
+      cutOff: this.#layers.cutOff,
       relayed: this.#layers.delivery.relayed,
       broadcast: { ...this.#layers.broadcast.stats },
       state: { ...this.#layers.state.stats },

@@ -343,6 +343,12 @@ export type MeshEvent =
       readonly type: "refused";
       readonly reason: "version" | "cluster" | "malformed" | "identity" | "signatures";
     }
+  /** A member has flooded us, or brought what is forged or means nothing: for a while it gets no link with us. */
+  | {
+      readonly type: "misbehaved";
+      readonly peer: MemberId;
+      readonly what: "flood" | "malformed" | "forged";
+    }
   /** No link is left, or the first one is back. */
   | { readonly type: "isolated" }
   | { readonly type: "connected" }

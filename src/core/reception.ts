@@ -1,6 +1,7 @@
 /** Which layer gets which message. */
 
 import type { Broadcast } from "./broadcast/broadcast.ts";
+import type { Offence, Quarantine } from "./links/conduct.ts";
 import type { Stalls } from "./links/stalls.ts";
 import type { MemberId } from "./machine.ts";
 import type { Membership } from "./membership/membership.ts";
@@ -19,6 +20,8 @@ export interface Layers {
   readonly state: Replication;
   readonly common: Common;
   readonly stalls: Stalls;
+  readonly quarantine: Quarantine;
+  offended(id: MemberId, what: Offence): void;
   /** The time of the step that runs, ms. */
   readonly now: number;
   duplicates: number;
@@ -52,6 +55,7 @@ export function receive(layers: Layers, from: MemberId, message: Message): void 
     case "stateWant":
       return layers.state.onWant(from, message);
     case "stateDelta":
+      if (isFlood(layers, message.owner, layers.state.isNews(message))) return;
       countForged(layers, message, message.to, layers.state.store.versionOf(message.owner));
       return layers.state.onDelta(from, message, now);
     case "local":
@@ -67,6 +71,7 @@ export function receive(layers: Layers, from: MemberId, message: Message): void 
     case "release":
       return layers.linking.onRelease(from, message.hard, now);
     case "payload":
+      if (isFlood(layers, message.id.origin, layers.broadcast.isNews(message.id))) return;
       if (!knows(layers, message.id.origin)) return layers.broadcast.onStranger(from, message.id);
       countForged(
         layers,
@@ -89,7 +94,13 @@ export function receive(layers: Layers, from: MemberId, message: Message): void 
       return layers.broadcast.onPrune(from, message.origin);
     case "baselines":
       return layers.broadcast.onBaselines(from, message.ids, now);
-    case "shared":
+    case "shared": {
+      const { registers } = layers.common.sharing;
+      const entries = message.entries.filter(
+        (entry) => !isFlood(layers, entry.writer, registers.isNews(entry)),
+      );
+      return layers.common.onMessage(from, { ...message, entries });
+    }
     case "sharedParts":
     case "sharedDigest":
     case "sharedWant":
@@ -101,6 +112,15 @@ export function receive(layers: Layers, from: MemberId, message: Message): void 
     case "credit":
       return;
   }
+}
+
+/** Whether somebody makes more than anybody can bear, whoever passes it on. */
+function isFlood(layers: Layers, origin: MemberId, isNews: boolean): boolean {
+  const { quarantine, now } = layers;
+  if (quarantine.has(origin, now)) return true;
+  if (!isNews || !quarantine.makesTooMuch(origin, now)) return false;
+  layers.offended(origin, "flood");
+  return true;
 }
 
 /** Something of this life of ours beyond what we have made. */
@@ -121,11 +141,14 @@ function knows(layers: Layers, id: MemberId): boolean {
 /** What has come to us from one member, over whatever way. */
 export function receiveInner(layers: Layers, from: MemberId, inner: Inner): void {
   layers.membership.failures.settle(from);
+  if (inner.type === "direct" && isFlood(layers, from, true)) return;
   if (inner.type === "probe") {
     layers.delivery.carry(from, { type: "probeAck", sequence: inner.sequence });
   } else if (inner.type === "probeAck") layers.membership.failures.onProbeAck(from, layers.now);
   else if (inner.type === "direct") layers.delivery.onDirect(from, inner);
   else if (inner.type === "directAck") layers.delivery.onAck(from, inner);
   else if (isOfStream(inner)) layers.delivery.streams.onMessage(from, inner);
-  else layers.linking.onInner(from, inner, undefined, layers.now);
+  else if (inner.type !== "linkRequest" || !layers.quarantine.has(from, layers.now)) {
+    layers.linking.onInner(from, inner, undefined, layers.now);
+  }
 }

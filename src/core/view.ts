@@ -13,6 +13,8 @@ export interface CoreStats {
   readonly duplicates: number;
   /** What came in our own name and is not ours; it changed nothing. */
   readonly forged: number;
+  /** Members that were cut off for flooding, forging, or frames that mean nothing. */
+  readonly cutOff: number;
   /** Messages passed on along a route. */
   readonly relayed: number;
   readonly broadcast: BroadcastStats;

@@ -20,6 +20,11 @@ export interface MeshEvents {
   "peer:leave": [peer: Peer];
   /** A member's name, role, meta or links changed. */
   "peer:update": [peer: Peer];
+  /**
+   * A member has sent more than anybody can bear (`flood`), what others have not made (`forged`), or what means nothing
+   * (`malformed`): its link with us was cut off, and it gets none for `quarantineMs`.
+   */
+  "peer:misbehaved": [peer: Peer, what: "flood" | "forged" | "malformed"];
   /** We have a link with a member, carried by `transport`. */
   "link:up": [peer: Peer, transport: string];
   "link:down": [peer: Peer | undefined, reason: string];

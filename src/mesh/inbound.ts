@@ -120,6 +120,11 @@ export class Inbound {
         return this.events.tell("gap", this.peers.get(event.from), event.first, event.last);
       case "refused":
         return this.events.tell("refused", event.reason, refusedGreeting(event.reason));
+      case "misbehaved": {
+        const peer = this.peers.get(event.peer);
+        if (peer !== undefined) this.events.tell("peer:misbehaved", peer, event.what);
+        return;
+      }
       case "identityTaken":
         this.events.tell("identity:taken");
         return this.#context.taken();

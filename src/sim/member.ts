@@ -56,6 +56,8 @@ export class SimMember {
   asleep = false;
   /** Timers fire on full seconds only, as in hidden tabs. */
   hidden = false;
+  /** It means harm: to cut it off is right. */
+  misbehaves = false;
   /** What somebody has forged and brought here. */
   forgeries = 0;
   /** Nothing reaches it. */

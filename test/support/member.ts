@@ -460,6 +460,7 @@ const ABOUT: {
   "peer:down": (peer) => ofPeer(peer),
   "peer:leave": (peer) => ofPeer(peer),
   "peer:update": (peer) => ofPeer(peer),
+  "peer:misbehaved": ofPeer,
   "link:up": ofPeer,
   "link:down": ofPeer,
   "link:failed": (id, detail) => ({ id, detail }),

@@ -15,6 +15,16 @@ export const BULK: Types = new Set<Message["type"]>([
   "noRoute",
 ]);
 
+/** What others have made, or what anybody sends as fast as it can. */
+export const CARRIED: Types = new Set<Message["type"]>([
+  "fragment",
+  "payload",
+  "stateDelta",
+  "shared",
+  "local",
+  "routed",
+]);
+
 /** What may overtake and be overtaken, and so waits for nothing that was lost before it. */
 const UNORDERED: Types = new Set<Message["type"]>([
   "stateDelta",

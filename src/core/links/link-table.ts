@@ -21,10 +21,10 @@ import {
   type Message,
   type MessageOf,
 } from "../wire/messages.ts";
-import { Assembly, Outgoing, Underway } from "./fragments.ts";
-import { BULK, laneOf } from "./lanes.ts";
-import { SendWindow } from "./send-window.ts";
-import { Waiting } from "./waiting.ts";
+import { type Offence, SMALL_BYTES } from "./conduct.ts";
+import { Outgoing } from "./fragments.ts";
+import { BULK, CARRIED, laneOf } from "./lanes.ts";
+import { type Link, newLink } from "./link.ts";
 
 /** More unacknowledged than this is bulk: answers to probes may stand behind it. Bytes. */
 const BULK_BYTES = 65_536;
@@ -42,45 +42,6 @@ const GREETING_MS = 5_000;
 export type Refusal = RejectReason | "identity";
 
 export type ByeReason = MessageOf<"bye">["reason"];
-
-export interface Link {
-  readonly id: LinkId;
-  readonly transport: string;
-  /** Whom its other end has proven to be. */
-  readonly proven: MemberId;
-  readonly openedAt: number;
-  /** Undefined until its hello has come. */
-  peer: MemberId | undefined;
-  /** The generation that said hello. */
-  generation: number;
-  /** The other end has greeted us back: until then nothing may overtake our hello. */
-  answered: boolean;
-  /** Bytes that must arrive and that the transport has not reported as gone. */
-  inFlightBytes: number;
-  /** Bulk bytes sent, and acknowledged by the other end. */
-  bulkSentBytes: number;
-  bulkCreditedBytes: number;
-  readonly window: SendWindow;
-  /** Bulk bytes received, and what was acknowledged of them. */
-  bulkReceivedBytes: number;
-  bulkAcknowledgedBytes: number;
-  /** What streams wait for, what was queued, and what is passed on of others' streams. */
-  readonly ahead: Waiting;
-  readonly queue: Waiting;
-  readonly passing: Waiting;
-  /** The message that is being sent. */
-  current: Outgoing | undefined;
-  /** Which source of bulk has its turn. */
-  turn: number;
-  /** The message that was queued last. */
-  last: Outgoing | undefined;
-  readonly underway: Underway;
-  readonly assembly: Assembly;
-  /** When a piece of a large message last came in, ms. */
-  fragmentAt: number;
-  sentBytes: number;
-  receivedBytes: number;
-}
 
 interface BulkOptions {
   readonly token?: number | undefined;
@@ -107,6 +68,8 @@ export interface LinksOut {
   /** The last link with `peer` is gone; `onPurpose` when a bye was said. */
   down(peer: MemberId, reason: string, onPurpose: boolean): void;
   message(from: MemberId, message: Message, link: Link): void;
+  /** More was done on a link of this member than is borne. */
+  offended(peer: MemberId, what: Offence): void;
   /** A frame was refused; the link stays unless it was greeting. */
   rejected(link: Link, reason: Refusal): void;
   /** The time of this step, ms. */
@@ -170,32 +133,7 @@ export class LinkTable {
 
   open({ link: id, transport, peer }: Extract<Input, { type: "linkUp" }>, now: number): void {
     invariant(!this.#links.has(id), "the driver never reuses a link id");
-    const link: Link = {
-      id,
-      transport,
-      proven: peer,
-      openedAt: now,
-      peer: undefined,
-      generation: 0,
-      answered: false,
-      inFlightBytes: 0,
-      bulkSentBytes: 0,
-      bulkCreditedBytes: 0,
-      window: new SendWindow(this.#config),
-      bulkReceivedBytes: 0,
-      bulkAcknowledgedBytes: 0,
-      ahead: new Waiting(),
-      queue: new Waiting(),
-      passing: new Waiting(),
-      current: undefined,
-      turn: 0,
-      last: undefined,
-      underway: new Underway(),
-      assembly: new Assembly(),
-      fragmentAt: Number.NEGATIVE_INFINITY,
-      sentBytes: 0,
-      receivedBytes: 0,
-    };
+    const link = newLink({ id, transport, proven: peer, openedAt: now }, this.#config);
     this.#links.set(id, link);
     this.#greet(link);
   }
@@ -327,6 +265,10 @@ export class LinkTable {
     link.receivedBytes += bytes.length;
     const decoded = this.#codec.decode(bytes);
     if (!decoded.ok) return this.#refuse(link, decoded.reason);
+    if (bytes.length < SMALL_BYTES) {
+      const kind = CARRIED.has(decoded.message.type) ? "carried" : "flood";
+      if (link.conduct.tooMuch(kind, now)) return this.#offend(link, "flood");
+    }
     if (lane !== "datagram" && BULK.has(decoded.message.type)) {
       link.bulkReceivedBytes += bytes.length;
       const open = link.bulkReceivedBytes - link.bulkAcknowledgedBytes;
@@ -382,9 +324,16 @@ export class LinkTable {
 
   #refuse(link: Link, reason: Refusal, broken = false): void {
     this.#out.rejected(link, reason);
+    if (link.conduct.tooMuch("malformed", this.#out.now())) return this.#offend(link, "malformed");
     if (link.peer !== undefined && !broken) return;
     this.#out.effect({ type: "disconnect", link: link.id, reason: `rejected: ${reason}` });
     this.#remove(link, `rejected: ${reason}`, link.peer === undefined);
+  }
+
+  #offend(link: Link, what: Offence): void {
+    if (link.peer !== undefined) return this.#out.offended(link.peer, what);
+    this.#out.effect({ type: "disconnect", link: link.id, reason: what });
+    this.#remove(link, what, true);
   }
 
   #onHello(link: Link, { record, features }: MessageOf<"hello">): void {

@@ -4,6 +4,7 @@ import { accusation } from "./accusation.ts";
 import { agreement } from "./agreement.ts";
 import { bounds } from "./bounds.ts";
 import { common } from "./common.ts";
+import { conduct } from "./conduct.ts";
 import { delivery } from "./delivery.ts";
 import { detection } from "./detection.ts";
 import { direct } from "./direct.ts";
@@ -21,6 +22,7 @@ export const ORACLES: readonly MakeOracle[] = [
   agreement,
   bounds,
   common,
+  conduct,
   delivery,
   detection,
   direct,

@@ -36,6 +36,7 @@ export class Bench {
       down: (peer, reason, onPurpose) =>
         this.log.push(`down ${nameOf(peer)}: ${reason}${onPurpose ? ", on purpose" : ""}`),
       message: (from, message) => this.log.push(`${message.type} from ${nameOf(from)}`),
+      offended: (peer, what) => this.log.push(`${what} by ${nameOf(peer)}`),
       rejected: (_link, reason) => this.log.push(`rejected: ${reason}`),
       now: () => this.now,
       bulk: [

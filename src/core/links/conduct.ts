@@ -1,0 +1,86 @@
+/**
+ * How a member behaves. What an honest one does in its worst hour stays below these rates: who is above them floods, or
+ * means harm, and is cut off by each of its neighbours for itself.
+ *
+ * Large frames do not count: the window of the link holds them back. For what it says, sets and sends each member
+ * answers by itself (`Quarantine`), whoever passes it on.
+ */
+
+import { BoundedMap } from "../lib/bounded-map.ts";
+import { TokenBucket } from "../lib/token-bucket.ts";
+import type { MemberId } from "../machine.ts";
+
+/** What is not borne. */
+export type Offence =
+  /** More small frames, or more to be passed on, than anybody can handle beside all else. */
+  | "flood"
+  /** Frames that mean nothing. A later minor version may have some that we do not know. */
+  | "malformed"
+  /** What is not made by whom it names. Honest members pass none of it on. */
+  | "forged";
+
+interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** For each link. Guess, unmeasured: several times what the simulator's worst storms bring over one. */
+const RATES: Readonly<Record<Offence | "carried", Rate>> = {
+  flood: { perSecond: 5_000, burst: 20_000 },
+  // What is carried for many is not who carries it to be blamed for: each origin is held to less.
+  carried: { perSecond: 20_000, burst: 80_000 },
+  malformed: { perSecond: 1, burst: 100 },
+  forged: { perSecond: 0.1, burst: 16 },
+};
+
+/** What one member makes, by whatever ways it comes. Guess, unmeasured. */
+const ORIGIN: Rate = { perSecond: 5_000, burst: 20_000 };
+const ORIGINS_MAX = 4_096;
+
+/** Frames that are larger are held back by the window. Bytes. */
+export const SMALL_BYTES = 4_096;
+
+/** One end of a link. */
+export class Conduct {
+  readonly #buckets = new Map<keyof typeof RATES, TokenBucket>();
+
+  /** Whether it is too much by now. */
+  tooMuch(what: keyof typeof RATES, now: number): boolean {
+    let bucket = this.#buckets.get(what);
+    if (bucket === undefined) {
+      const { perSecond, burst } = RATES[what];
+      bucket = new TokenBucket(perSecond, burst, now);
+      this.#buckets.set(what, bucket);
+    }
+    return !bucket.take(now);
+  }
+}
+
+/** Who has misbehaved is not linked with for a while, and is not heard over others. */
+export class Quarantine {
+  readonly #forMs: number;
+  readonly #until = new BoundedMap<MemberId, number>(ORIGINS_MAX);
+  readonly #origins = new BoundedMap<MemberId, TokenBucket>(ORIGINS_MAX);
+
+  constructor(forMs: number) {
+    this.#forMs = forMs;
+  }
+
+  add(id: MemberId, now: number): void {
+    this.#until.set(id, now + this.#forMs);
+  }
+
+  has(id: MemberId, now: number): boolean {
+    return this.#until.size > 0 && now < (this.#until.get(id) ?? 0);
+  }
+
+  /** Whether a member makes more than can be borne. */
+  makesTooMuch(origin: MemberId, now: number): boolean {
+    let bucket = this.#origins.get(origin);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(ORIGIN.perSecond, ORIGIN.burst, now);
+      this.#origins.set(origin, bucket);
+    }
+    return !bucket.take(now);
+  }
+}

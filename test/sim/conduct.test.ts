@@ -1,0 +1,148 @@
+// Members that do harm are cut off by those who see it, and the others go on as if nothing were.
+import { describe, expect, test } from "vitest";
+import type { Message } from "../../src/core/wire/messages.ts";
+import { ORACLES, Oracles, type SimMember, World } from "../../src/sim/index.ts";
+
+const EVERY_MS = 10;
+
+/** A settled mesh whose first member does harm. */
+function meshOf(count: number, options: Parameters<World["add"]>[0] = {}) {
+  const world = new World(7);
+  const oracles = new Oracles(world, ORACLES);
+  const members: SimMember[] = [];
+  for (let i = 0; i < count; i++) {
+    members.push(world.add(options));
+    world.run(50);
+  }
+  world.run(20_000);
+  const bad = members[0] as SimMember;
+  bad.misbehaves = true;
+  return { world, oracles, members, bad };
+}
+
+/** Brings `perSecond` of these over each link of `bad`, for so long, as if it had sent them. */
+function flood(
+  world: World,
+  bad: SimMember,
+  message: Message,
+  perSecond: number,
+  ms: number,
+): void {
+  const bytes = bad.core.layers.links.encode(message);
+  for (let at = 0; at < ms; at += EVERY_MS) {
+    for (const { other } of [...bad.links.values()]) {
+      for (let i = 0; i < (perSecond * EVERY_MS) / 1_000; i++) {
+        world.input(other.owner, { type: "packet", link: other.id, lane: "reliable", bytes });
+      }
+    }
+    world.run(EVERY_MS);
+  }
+}
+
+function judgements(member: SimMember, of: SimMember): string[] {
+  return member.events.flatMap((event) =>
+    event.type === "misbehaved" && event.peer === of.config.id ? event.what : [],
+  );
+}
+
+const id = "ab".repeat(16);
+const fingerprints = { membersHigh: 1, membersLow: 2, stateHigh: 3, stateLow: 4, shared: 5 };
+
+const EACH: Record<string, (bad: SimMember) => Message> = {
+  ping: () => ({ type: "ping", sequence: 1, echo: 0, mayFreeze: false }),
+  ack: () => ({ type: "ack", sequence: 1, mayFreeze: false, fingerprints }),
+  members: ({ core }) => ({
+    type: "members",
+    updates: [{ type: "record", record: core.layers.membership.table.own }],
+  }),
+  memberDigest: () => ({ type: "memberDigest", count: 1, parts: [0], entries: [], answer: true }),
+  memberParts: () => ({ type: "memberParts", hashes: [1, 2] }),
+  stateDigest: () => ({ type: "stateDigest", entries: [], count: 1, parts: [0], answer: true }),
+  stateWant: () => ({ type: "stateWant", number: 1, entries: [] }),
+  sharedParts: () => ({ type: "sharedParts", clockMs: 1, settled: true, hashes: [1, 2] }),
+  sharedWant: () => ({ type: "sharedWant", keys: ["ca"] }),
+  routeSearch: (bad) => ({
+    type: "routeSearch",
+    path: [bad.config.id],
+    target: id,
+    number: 1,
+    hops: 8,
+  }),
+  iHave: () => ({ type: "iHave", ids: [{ origin: id, generation: 1, sequence: 1 }] }),
+  graft: () => ({
+    type: "graft",
+    ids: [{ origin: id, generation: 1, sequence: 1 }],
+    once: true,
+  }),
+  credit: () => ({ type: "credit", total: 1, whole: 0 }),
+};
+
+describe("10,000 frames a second of one kind", () => {
+  test.each(Object.keys(EACH))(
+    "%s: its sender is cut off, and nobody else is disturbed",
+    (name) => {
+      const { world, oracles, members, bad } = meshOf(6);
+      flood(world, bad, (EACH[name] as (bad: SimMember) => Message)(bad), 10_000, 6_000);
+      const others = members.slice(1);
+      for (const member of others) {
+        expect(judgements(member, bad)).toEqual(["flood"]);
+        expect(member.core.stats().cutOff).toBe(1);
+        expect(member.core.links().map(({ peer }) => peer)).not.toContain(bad.config.id);
+      }
+      // It is not linked with while the quarantine lasts, and the others go on.
+      world.run(60_000);
+      expect(bad.core.links()).toEqual([]);
+      const value = Uint8Array.of(1);
+      world.command(others[0] as SimMember, { type: "say", id: 1, name: "n", value });
+      world.run(2_000);
+      for (const member of others.slice(1)) {
+        expect(member.events.filter(({ type }) => type === "heard").length).toBe(1);
+      }
+      expect(oracles.violations.filter(({ oracle }) => oracle === "conduct")).toEqual([]);
+    },
+  );
+});
+
+test("a speaker whom nobody can bear is not heard any more, and who passes it on is not blamed", () => {
+  const { world, members, bad } = meshOf(3);
+  const [, relay, far] = members as [SimMember, SimMember, SimMember];
+  world.block([bad], [far]);
+  world.block([far], [bad]);
+  world.cutLink(bad, far);
+  world.run(20_000);
+  const value = new Uint8Array(20);
+  for (let at = 0; at < 6_000; at += EVERY_MS) {
+    for (let i = 0; i < 100; i++) world.command(bad, { type: "say", id: 1, name: "n", value });
+    world.run(EVERY_MS);
+  }
+  world.run(5_000);
+  expect(judgements(relay, bad)).toEqual(["flood"]);
+  expect(judgements(far, relay)).toEqual([]);
+  for (const member of [relay, far]) {
+    const heard = member.events.filter(({ type }) => type === "heard").length;
+    expect(heard).toBeGreaterThan(20_000);
+    expect(heard).toBeLessThan(60_000);
+  }
+});
+
+test("what is forged is borne a little, for nobody is blamed for one slip", () => {
+  const { world, members, bad } = meshOf(6, { proofs: "all" });
+  const victim = members[3] as SimMember;
+  const { own } = victim.core.layers.membership.table;
+  const record = { ...own, version: own.version + 9, name: "somebody else" };
+  const message: Message = { type: "members", updates: [{ type: "record", record }] };
+  flood(world, bad, message, 100, 100);
+  for (const member of members.slice(1)) expect(judgements(member, bad)).toEqual([]);
+  flood(world, bad, message, 100, 200);
+  for (const member of members.slice(1)) expect(judgements(member, bad)).toEqual(["forged"]);
+  const known = members[1]?.core.members().find(({ id: one }) => one === victim.config.id);
+  expect(known?.name).toBe("");
+});
+
+test("a quarantine ends", () => {
+  const { world, members, bad } = meshOf(4);
+  flood(world, bad, { type: "credit", total: 1, whole: 0 }, 10_000, 5_000);
+  expect(bad.core.links()).toEqual([]);
+  const isBack = () => bad.core.links().length === members.length - 1;
+  expect(world.runUntil(isBack, 400_000)).toBeGreaterThan(250_000);
+});
