@@ -27,7 +27,8 @@ Lines on standard input are said to all as chat. What is said while nobody is th
   --json           print one JSON object per line
   --help           print this
 
-The environment variable HEARSAY_SECRET holds the secret of a cluster that has one.
+The environment variable HEARSAY_SECRET holds the secret of a cluster that has one, HEARSAY_TOKEN the access token of
+a signaling server that asks for one.
 
 Exit codes: 0 after it has left, 1 when it could not join or was put out, 2 for wrong arguments.
 `;
@@ -72,10 +73,11 @@ export function parsePeerArgs(argv: readonly string[]): PeerArgs | undefined {
   }
   if (extra !== undefined) throw wrong(`one cluster at a time: what is ${extra}?`);
   // Not an argument: those can be seen by everybody on the machine.
-  const secret = process.env["HEARSAY_SECRET"];
+  const { HEARSAY_SECRET: secret, HEARSAY_TOKEN: token } = process.env;
   const options = parseOptions({
     ...waysIn(url, values),
     ...(secret && { secret }),
+    ...(token && { token }),
     ...(name !== undefined && { name }),
     ...(role !== undefined && { role }),
     joinTimeoutMs: milliseconds(values.wait),

@@ -28,7 +28,7 @@ async function startServer(): Promise<MaliciousServer> {
 
 /** A member that knows nobody yet, and what happens to it. */
 async function member(options: Partial<JoinOptions> = {}) {
-  const mesh = await join({ cluster, seeds: [], parameters, ...options });
+  const mesh = await join({ cluster, seeds: [], udp: false, parameters, ...options });
   onTestFinished(() => mesh.leave());
   const refusals: string[] = [];
   const reasons: string[] = [];
