@@ -44,6 +44,9 @@ export interface DriverOptions
   readonly onKeep?: ((key: string, entry: Uint8Array) => void) | undefined;
 }
 
+/** A transport that is not the last one to try has so long to open a link, ms: TCP knocks three times in it. */
+const HURRY_MS = 5_000;
+
 /** What is heard of a link until it is open. */
 export interface OpeningHandlers {
   signal?(payload: Uint8Array): void;
@@ -320,7 +323,11 @@ export class Driver {
       this.transports[0]) as SecuredTransport;
     const handlers = this.#handlersOf(transport.kind, attempt, opening, () => link);
     const trickle = attempt !== undefined;
-    const link: ProvenLink = transport.connect({ initiator, trickle, invitationPsk }, handlers);
+    const hurries = trickle && transport !== this.transports.at(-1);
+    const link: ProvenLink = transport.connect(
+      { initiator, trickle, invitationPsk, ...(hurries && { openTimeoutMs: HURRY_MS }) },
+      handlers,
+    );
     return link;
   }
 
