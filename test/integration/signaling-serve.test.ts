@@ -6,7 +6,7 @@ import { join as joinPath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { CloseCode } from "../../src/signaling/protocol.ts";
-import { hearsay } from "./cli-support.ts";
+import { hearsay, runNode } from "./cli-support.ts";
 import { Inbox, join, RawMember, startServer, within } from "./signaling-support.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -115,7 +115,12 @@ test("a token that the command line makes opens the server that it makes it for"
   const made = hearsay("token", "a cluster", "--key", `@${key}`, "--life-ms", "60000");
   expect(await made.exit()).toBe(0);
   const token = made.output().trim();
-  await join(`${url}/a%20cluster?token=${token}`);
+  const peer = ["--import", "tsx", "src/bin/hearsay.ts", "peer", `${url}/a%20cluster`, "--json"];
+  const first = runNode(peer, { HEARSAY_TOKEN: token });
+  // What it prints, it prints once it is in.
+  await first.until("its first line", (output) => /^\{.*\}$/m.test(output) || undefined);
+  const second = await join(`${url}/a%20cluster?token=${token}`);
+  expect(second.peers.length).toBe(1);
   const stranger = new RawMember(`${url}/demo?token=${token}`);
   expect((await within("the end", stranger.closed)).code).toBe(CloseCode.unauthorized);
   for (const args of [[], ["demo"], ["demo", "--key", "short"], ["demo", "--key", "@/no/file"]]) {
