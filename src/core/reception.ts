@@ -141,7 +141,6 @@ function knows(layers: Layers, id: MemberId): boolean {
 /** What has come to us from one member, over whatever way. */
 export function receiveInner(layers: Layers, from: MemberId, inner: Inner): void {
   layers.membership.failures.settle(from);
-  if (inner.type === "direct" && isFlood(layers, from, true)) return;
   if (inner.type === "probe") {
     layers.delivery.carry(from, { type: "probeAck", sequence: inner.sequence });
   } else if (inner.type === "probeAck") layers.membership.failures.onProbeAck(from, layers.now);
