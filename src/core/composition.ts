@@ -296,10 +296,11 @@ export class Composition {
   }
 
   #makeProofs(digest: Digest | undefined): Proofs {
-    return new Proofs(this.#config, digest, {
+    return new Proofs(this.#config, this.deadlines, digest, {
       effect: (effect) => void this.#effects.push(effect),
       message: (from, message) => receive(this, from, message),
       forged: (from, count) => this.#onForged(from, count),
+      flooded: (by) => this.offended(by, "flood"),
       overloaded: (from) => this.links.drop(from, "overloaded"),
       isNewRecord: (record) => this.membership.table.isNewRecord(record),
       isNewState: (delta) => this.state.isNews(delta),

@@ -51,7 +51,7 @@ export class Core implements Machine {
       if (input.type !== "resumed") layers.membership.onLate(lateMs, layers.now);
       this.#dispatch(input);
       layers.membership.gossip.flush(layers.now);
-      layers.proofs.flush();
+      layers.proofs.flush(layers.now);
     }
     return layers.takeEffects();
   }
@@ -185,6 +185,9 @@ export class Core implements Machine {
   #onDeadline(scope: string, subject: string, lateMs: number): void {
     const now = this.#layers.now;
     switch (scope) {
+      case "prove":
+        // What waits goes at the end of the step.
+        return;
       case "probe":
         return this.#layers.membership.onProbeDeadline(subject, now);
       case "lost":

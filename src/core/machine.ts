@@ -86,8 +86,15 @@ export type Input =
   | { readonly type: "restored"; readonly entries: readonly Uint8Array[] }
   /** What a `sign` effect asked for, in its order. */
   | { readonly type: "signed"; readonly ticket: number; readonly proofs: readonly Uint8Array[] }
-  /** Which claims of a `verify` effect are true, in its order. */
-  | { readonly type: "verified"; readonly ticket: number; readonly good: readonly boolean[] }
+  /**
+   * Which claims of a `verify` effect are true, in its order. Undefined: not looked at, since their maker asks for more
+   * checks than can be borne.
+   */
+  | {
+      readonly type: "verified";
+      readonly ticket: number;
+      readonly good: readonly (boolean | undefined)[];
+    }
   | { readonly type: "command"; readonly command: Command };
 
 /** Somebody is said to have made this. */
@@ -95,6 +102,8 @@ export interface Claimed {
   readonly by: MemberId;
   readonly content: Uint8Array;
   readonly proof: Uint8Array;
+  /** It is news by itself, and no answer to a question: of such things only so many are checked. */
+  readonly unasked?: true;
 }
 
 /** What the application asks for. Values are opaque bytes here. */

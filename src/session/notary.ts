@@ -13,6 +13,7 @@
 
 import { BoundedMap } from "../core/lib/bounded-map.ts";
 import { idFromBytes, type MemberId } from "../core/lib/ids.ts";
+import { TokenBucket } from "../core/lib/token-bucket.ts";
 import type { Claimed } from "../core/machine.ts";
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "./crypto.ts";
 import type { KeyPair } from "./identity.ts";
@@ -28,6 +29,9 @@ const SIBLINGS_MAX = 6;
 
 /** Signatures that were good: what else they stand for is only hashed. */
 const HEADS_MAX = 512;
+/** Signatures of one member's news that are checked: more than an honest one makes, also when it comes late. */
+const CHECKS_PER_SECOND = 500;
+const CHECKS_BURST = 2_500;
 /** Keys whose id is known. */
 const IDS_MAX = 4_096;
 
@@ -49,6 +53,7 @@ export class Notary {
   /** Of each good signature, the hashes that it is known to stand for: leaves and nodes, which are never the same. */
   readonly #heads = new BoundedMap<string, Set<string>>(HEADS_MAX);
   readonly #ids = new BoundedMap<string, MemberId>(IDS_MAX);
+  readonly #budgets = new BoundedMap<MemberId, TokenBucket>(IDS_MAX);
 
   constructor(keys: KeyPair, clusterHash: number, signing: Signing) {
     this.#keys = keys;
@@ -70,12 +75,12 @@ export class Notary {
     return ways.map((way) => (way.length === 0 ? head : join(head, ...way)));
   }
 
-  /** Which of the claims are true. Total. */
-  check(claims: readonly Claimed[]): Promise<boolean[]> {
+  /** Which of the claims are true; undefined: not looked at, for their maker has asked for too much. Total. */
+  check(claims: readonly Claimed[]): Promise<(boolean | undefined)[]> {
     return Promise.all(claims.map((claim) => this.#holds(claim)));
   }
 
-  async #holds({ by, content, proof }: Claimed): Promise<boolean> {
+  async #holds({ by, content, proof, unasked }: Claimed): Promise<boolean | undefined> {
     if (proof.length < HEAD_BYTES) return false;
     const publicKey = proof.subarray(0, PUBLIC_KEY_BYTES);
     if (this.#idOf(publicKey) !== by) return false;
@@ -85,14 +90,30 @@ export class Notary {
     if (way === undefined) return false;
     const { end, met, isKnown } = way;
     if (!isKnown) {
+      const now = performance.now();
+      const budget = this.#budgetOf(by, now);
+      if (unasked && !budget.take(now)) return undefined;
       const signature = proof.subarray(PUBLIC_KEY_BYTES, HEAD_BYTES);
       const isGood = await this.#signing.verify(publicKey, join(this.#context, end), signature);
-      if (!isGood) return false;
+      if (!isGood) {
+        // Who forges in a name uses nothing of that member's budget.
+        if (unasked) budget.give();
+        return false;
+      }
     }
     const all = this.#heads.get(head) ?? new Set();
     for (const hash of met) all.add(hash);
     this.#heads.set(head, all);
     return true;
+  }
+
+  #budgetOf(by: MemberId, now: number): TokenBucket {
+    let budget = this.#budgets.get(by);
+    if (budget === undefined) {
+      budget = new TokenBucket(CHECKS_PER_SECOND, CHECKS_BURST, now);
+      this.#budgets.set(by, budget);
+    }
+    return budget;
   }
 
   async #sign(root: Uint8Array): Promise<Uint8Array> {

@@ -74,7 +74,6 @@ const EACH: Record<string, (bad: SimMember) => Message> = {
     ids: [{ origin: id, generation: 1, sequence: 1 }],
     once: true,
   }),
-  credit: () => ({ type: "credit", total: 1, whole: 0 }),
 };
 
 describe("10,000 frames a second of one kind", () => {
@@ -141,7 +140,7 @@ test("what is forged is borne a little, for nobody is blamed for one slip", () =
 
 test("a quarantine ends", () => {
   const { world, members, bad } = meshOf(4);
-  flood(world, bad, { type: "credit", total: 1, whole: 0 }, 10_000, 5_000);
+  flood(world, bad, { type: "stateParts", hashes: [1, 2] }, 10_000, 2_000);
   expect(bad.core.links()).toEqual([]);
   const isBack = () => bad.core.links().length === members.length - 1;
   expect(world.runUntil(isBack, 400_000)).toBeGreaterThan(250_000);

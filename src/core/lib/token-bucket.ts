@@ -20,6 +20,11 @@ export class TokenBucket {
     return Math.floor(this.#tokens);
   }
 
+  /** Gives back what was taken. */
+  give(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
+
   /** False, and nothing is taken, when there is none left. */
   take(now: number): boolean {
     if (this.available(now) < 1) return false;

@@ -23,6 +23,7 @@ export const CARRIED: Types = new Set<Message["type"]>([
   "shared",
   "local",
   "routed",
+  "credit",
 ]);
 
 /** What may overtake and be overtaken, and so waits for nothing that was lost before it. */

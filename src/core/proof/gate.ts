@@ -25,6 +25,8 @@ export interface GateOut {
   message(from: MemberId, message: Message): void;
   /** `from` brought so many things that were not made by whom they name. */
   forged(from: MemberId, count: number): void;
+  /** Of this member more would have to be checked than can be borne. */
+  flooded(by: MemberId): void;
   /** More waits of this neighbour than may. */
   overloaded(from: MemberId): void;
   isNewRecord(record: MemberRecord): boolean;
@@ -90,7 +92,7 @@ export class Gate {
     else run();
   }
 
-  onVerified(ticket: number, good: readonly boolean[]): void {
+  onVerified(ticket: number, good: readonly (boolean | undefined)[]): void {
     const checked = this.#checked.get(ticket);
     if (checked === undefined) return;
     this.#checked.delete(ticket);
@@ -98,11 +100,16 @@ export class Gate {
     const claimed = waiting.items.filter(({ claim }) => claim !== undefined);
     const bad = new Set<object>();
     for (const { subject, claim } of waiting.items) if (claim === undefined) bad.add(subject);
-    for (const [i, { subject }] of claimed.entries()) {
+    const unchecked = new Set<object>();
+    for (const [i, { subject, claim }] of claimed.entries()) {
       if (good[i] === true) this.#proven.add(subject);
-      else bad.add(subject);
+      else if (good[i] === false || claim === undefined) bad.add(subject);
+      else {
+        unchecked.add(subject);
+        this.#out.flooded(claim.by);
+      }
     }
-    this.#decide(from, waiting, bad);
+    this.#decide(from, waiting, bad, unchecked);
     this.#drain(from);
   }
 
@@ -122,8 +129,14 @@ export class Gate {
     this.#out.effect({ type: "verify", ticket, claims });
   }
 
-  #decide(from: MemberId, waiting: Waiting, bad: ReadonlySet<object>): void {
-    waiting.bad = bad.size === 0 ? NONE : bad;
+  /** @param unchecked is let in no more than what is bad, and is nobody's fault who passed it on */
+  #decide(
+    from: MemberId,
+    waiting: Waiting,
+    bad: ReadonlySet<object>,
+    unchecked: ReadonlySet<object> = NONE,
+  ): void {
+    waiting.bad = new Set([...bad, ...unchecked]);
     if (bad.size > 0) this.#out.forged(from, bad.size);
   }
 
@@ -146,18 +159,22 @@ export class Gate {
         );
       case "stateDelta":
         if (!this.#all || !this.#out.isNewState(message)) return [];
-        return message.entries.map((entry) => ({
-          subject: entry,
-          claim: contents.ofState(message.owner, message.generation, entry),
-        }));
+        return alone(
+          message.entries.map((entry) => ({
+            subject: entry,
+            claim: contents.ofState(message.owner, message.generation, entry),
+          })),
+        );
       case "payload":
         if (!this.#all || !this.#out.isNewPayload(message.id)) return [];
-        return [{ subject: message, claim: contents.ofPayload(message) }];
+        return alone([{ subject: message, claim: contents.ofPayload(message) }]);
       case "shared":
         if (!this.#all) return [];
-        return message.entries
-          .filter((entry) => this.#out.isNewShared(entry))
-          .map((entry) => ({ subject: entry, claim: contents.ofShared(entry) }));
+        return alone(
+          message.entries
+            .filter((entry) => this.#out.isNewShared(entry))
+            .map((entry) => ({ subject: entry, claim: contents.ofShared(entry) })),
+        );
       default:
         return [];
     }
@@ -167,6 +184,13 @@ export class Gate {
     if (this.#proven.has(record) || !this.#out.isNewRecord(record)) return [];
     return [{ subject: record, claim: contents.ofRecord(record) }];
   }
+}
+
+/** What comes alone was written just now; what was asked for comes together. */
+function alone(items: Item[]): Item[] {
+  const [item, more] = items;
+  if (item?.claim === undefined || more !== undefined) return items;
+  return [{ ...item, claim: { ...item.claim, unasked: true } }];
 }
 
 /** Nothing in it depends on what came before it. */

@@ -9,6 +9,7 @@
  */
 
 import type { Config } from "../config.ts";
+import type { Deadlines } from "../lib/deadlines.ts";
 import { invariant } from "../lib/invariant.ts";
 import type { MemberId } from "../machine.ts";
 import type { MemberRecord, SharedEntry, StateEntry, Vouched } from "../wire/messages.ts";
@@ -27,13 +28,13 @@ export class Proofs {
   readonly #records: Prover;
   readonly #writes: Prover;
 
-  constructor({ proofs }: Config, digest: Digest | undefined, out: GateOut) {
+  constructor({ proofs }: Config, deadlines: Deadlines, digest: Digest | undefined, out: GateOut) {
     const isOn = proofs !== "none";
     invariant(!isOn || digest !== undefined, "proofs need a hash function");
     this.#contents = isOn && digest !== undefined ? new Contents(digest) : undefined;
     this.#ofWrites = proofs === "all" ? this.#contents : undefined;
-    this.#records = new Prover(RECORDS, true, (effect) => out.effect(effect));
-    this.#writes = new Prover(WRITES, false, (effect) => out.effect(effect));
+    this.#records = new Prover(RECORDS, true, deadlines, (effect) => out.effect(effect));
+    this.#writes = new Prover(WRITES, false, deadlines, (effect) => out.effect(effect));
     this.gate = new Gate(this.#contents, proofs === "all", out);
   }
 
@@ -75,9 +76,9 @@ export class Proofs {
   }
 
   /** At the end of a step. */
-  flush(): void {
-    this.#records.flush();
-    this.#writes.flush();
+  flush(now: number): void {
+    this.#records.flush(now);
+    this.#writes.flush(now);
   }
 
   onSigned(ticket: number, proofs: readonly Uint8Array[]): void {

@@ -5,7 +5,8 @@ import type { MakeOracle } from "./oracle.ts";
 export const conduct: MakeOracle = (world, report) => ({
   name: "conduct",
   onEvent(member, event) {
-    if (event.type !== "misbehaved" || world.find(event.peer)?.misbehaves) return;
+    if (event.type !== "misbehaved" || member.misbehaves) return;
+    if (world.find(event.peer)?.misbehaves) return;
     report(member, `cuts ${event.peer} off for ${event.what}`);
   },
 });

@@ -63,7 +63,7 @@ describe("what does not hold", () => {
     claims = claimsOf(made, await new Notary(keys, CLUSTER, inNode).prove(made, false));
   });
 
-  const check = (claim: Partial<Claimed>, cluster = CLUSTER): Promise<boolean[]> =>
+  const check = (claim: Partial<Claimed>, cluster = CLUSTER): Promise<(boolean | undefined)[]> =>
     new Notary(other, cluster, inNode).check([{ ...(claims[2] as Claimed), ...claim }]);
 
   test("something else with the same proof", async () => {
@@ -127,4 +127,60 @@ test("one signature is checked for all that it stands for", async () => {
   const judge = new Notary(other, CLUSTER, counting);
   for (const claim of claimsOf(made, proofs)) expect(await judge.check([claim])).toEqual([true]);
   expect(checks).toBe(1);
+});
+
+describe("a member that signs more than can be checked", () => {
+  const claimsBy = async (by: KeyPair, count: number): Promise<Claimed[]> => {
+    const made = contents(100);
+    const proofs = await new Notary(by, CLUSTER, inNode).prove(made, true);
+    return Array.from({ length: count }, (_, i) => {
+      const content = made[i % 100] as Uint8Array;
+      const proof = proofs[i % 100] as Uint8Array;
+      return { by: by.id, content, proof, unasked: true };
+    });
+  };
+  const alone = (claim: Claimed): Claimed => ({ ...claim, unasked: true });
+  /** Nothing is remembered of what was checked, and nothing takes time. */
+  const quick: Signing = { ...inNode, verify: (_key, data) => data.length > 0 };
+
+  test("is told so, and others are checked as before", async () => {
+    const judge = new Notary(other, CLUSTER, quick);
+    const third = await keyPair();
+    const mine = await new Notary(third, CLUSTER, inNode).prove(contents(1), true);
+    const results: (boolean | undefined)[] = [];
+    for (let n = 0; n < 40; n++) {
+      // Each signature is another one.
+      const made = Array.from({ length: 100 }, (_, i) => Uint8Array.of(n, i));
+      const proofs = await new Notary(keys, CLUSTER, inNode).prove(made, true);
+      results.push(...(await judge.check(claimsOf(made, proofs).map(alone))));
+    }
+    const unchecked = results.filter((result) => result === undefined).length;
+    expect(unchecked).toBeGreaterThan(0);
+    expect(unchecked).toBeLessThanOrEqual(1_500);
+    const [claim] = claimsOf(contents(1), mine);
+    expect(await judge.check([alone({ ...(claim as Claimed), by: third.id })])).toEqual([true]);
+  });
+
+  test("is not blamed for what was asked for, however much it is", async () => {
+    const judge = new Notary(other, CLUSTER, quick);
+    for (let n = 0; n < 40; n++) {
+      const made = Array.from({ length: 100 }, (_, i) => Uint8Array.of(n, i));
+      const proofs = await new Notary(keys, CLUSTER, inNode).prove(made, true);
+      expect(new Set(await judge.check(claimsOf(made, proofs)))).toEqual(new Set([true]));
+    }
+  });
+
+  test("is not who others forge in the name of", async () => {
+    const judge = new Notary(other, CLUSTER, inNode);
+    const forged = (await claimsBy(keys, 4_000)).map(({ by, proof }, i) => ({
+      by,
+      content: Uint8Array.of(9, i % 256, i >> 8),
+      proof,
+      unasked: true as const,
+    }));
+    for (let i = 0; i < forged.length; i += 500) {
+      expect(new Set(await judge.check(forged.slice(i, i + 500)))).toEqual(new Set([false]));
+    }
+    expect(await judge.check((await claimsBy(keys, 1)).slice(0, 1))).toEqual([true]);
+  });
 });
