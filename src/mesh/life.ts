@@ -274,6 +274,7 @@ export class Life {
     const { BroadcastChannel } = this.#host;
     const { cluster, tabs = true } = this.#options;
     if (tabs && BroadcastChannel !== undefined) driver.seeds.addTabs(cluster, BroadcastChannel);
+    this.#discover(driver);
     this.#out.started();
     kept?.watch?.((problem) => this.#out.problem(problem));
   }
@@ -289,6 +290,16 @@ export class Life {
       iceServers: () => this.#iceServers(),
     });
     return { ...transports, all: transports.all.map((one) => secured(one, session)) };
+  }
+
+  #discover(driver: Driver): void {
+    const { udp } = this.#options;
+    if (typeof udp !== "object" || !udp.mdns) return;
+    const name = this.#self.clusterHash.toString(16).padStart(8, "0");
+    driver.discover(name, ({ message }) => {
+      const remedy = "npm install multicast-dns, or leave out udp.mdns";
+      this.#out.missing(new HearsayError("join:no-mdns", `${message}: ${remedy}`));
+    });
   }
 
   /** Those of the user, and those that signaling servers name. */

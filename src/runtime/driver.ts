@@ -7,6 +7,7 @@
 
 import type { Config } from "../core/config.ts";
 import { Core } from "../core/core.ts";
+import { BoundedMap } from "../core/lib/bounded-map.ts";
 import type {
   AttemptId,
   Command,
@@ -28,6 +29,10 @@ import { Seeds, type SeedsOptions } from "./seeds.ts";
  * Timers of hidden pages come up to a second late. What comes later, and by more than two periods, is a standstill, ms.
  */
 const STANDSTILL_MS_MIN = 2_000;
+
+/** Who was found on the local network is dialled once in this time, ms; so many of them are remembered. */
+const FOUND_MS = 5_000;
+const FOUND_MAX = 256;
 
 export interface DriverOptions
   extends Omit<SeedsOptions, "id" | "input" | "isSuspended" | "dialSeed"> {
@@ -74,6 +79,8 @@ export class Driver {
   readonly #clock: Clock;
   readonly #links = new Map<LinkId, Link>();
   readonly #attempts = new Map<AttemptId, Link>();
+  /** When who was found on the network was dialled last. */
+  readonly #foundAt = new BoundedMap<string, number>(FOUND_MAX);
   readonly #inputs: Input[] = [];
   readonly #events: MeshEvent[] = [];
   #lastLink = 0;
@@ -162,6 +169,14 @@ export class Driver {
     handlers: OpeningHandlers,
   ): Link {
     return this.#connect(options, handlers);
+  }
+
+  /** Looks for members on the local network. `failed`: it cannot. */
+  discover(name: string, failed: (error: Error) => void): void {
+    for (const { dialling } of this.transports) {
+      const found = (addresses: readonly string[]): void => this.#onFound(addresses);
+      dialling?.discover?.(name, found).catch(failed);
+    }
   }
 
   /** Takes a link that its other end has dialled. */
@@ -336,6 +351,20 @@ export class Driver {
     if (transport?.dialling === undefined) return;
     const handlers = this.#handlersOf(transport.kind, undefined, opening, () => link);
     const link: ProvenLink = transport.dialling.dial(addresses, handlers);
+  }
+
+  /** Somebody is on our network: unless it is a member that we know to be there, it is dialled, now and then. */
+  #onFound(addresses: readonly string[]): void {
+    const now = performance.now();
+    const key = addresses.join(" ");
+    if (this.#closed || now - (this.#foundAt.get(key) ?? Number.NEGATIVE_INFINITY) < FOUND_MS)
+      return;
+    const isHere = this.core
+      .members()
+      .some((one) => one.state === "alive" && one.addresses.some((at) => addresses.includes(at)));
+    if (isHere) return;
+    this.#foundAt.set(key, now);
+    this.#dial(addresses, {});
   }
 
   #diallerOf(url: string): SecuredTransport | undefined {

@@ -27,6 +27,11 @@ export interface UdpSettings {
    * machine's own addresses.
    */
   readonly advertise?: string | readonly string[];
+  /**
+   * Finds members of the cluster on the local network by multicast DNS, and lets itself be found: everybody there can
+   * see that it is here. Needs the optional package multicast-dns. Default false.
+   */
+  readonly mdns?: boolean;
 }
 
 export interface DefaultTransports {

@@ -81,6 +81,10 @@ export function secured(
           (inner) => new SecuredLink({ ...common, initiator: false }, accept).attach(inner).below,
         ),
       resolve: (url) => dialling.resolve(url),
+      ...(dialling.discover && {
+        discover: (name, found) =>
+          dialling.discover?.(name, found) ?? Promise.reject(new Error("no discovery")),
+      }),
       dial(addresses, handlers) {
         const link = new SecuredLink({ ...common, initiator: true }, handlers);
         return link.attach(dialling.dial(addresses, link.below));

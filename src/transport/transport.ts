@@ -173,6 +173,11 @@ export interface Dialling {
   listen(accept: (link: Link) => LinkHandlers): Promise<void>;
   /** The addresses that a URL stands for at this moment: a list for each end that may be there. */
   resolve(url: string): Promise<readonly (readonly string[])[]>;
+  /**
+   * Looks for ends of the same name on the local network, and lets itself be found. `found` may tell of one again and
+   * again. Gives the end of it; rejects where that cannot be.
+   */
+  discover?(name: string, found: (addresses: readonly string[]) => void): Promise<() => void>;
   /** Begins a link with the one end that has these addresses. `self`: it is this end. */
   dial(addresses: readonly string[], handlers: LinkHandlers): Link;
 }

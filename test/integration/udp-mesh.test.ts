@@ -235,3 +235,17 @@ test("an invitation of a member with UDP alone is taken by one that has more, an
   await Promise.all([invitation.complete(text), linked]);
   await allLinked([host, guest]);
 });
+
+test("row 50: members of one cluster find each other on their network by multicast, and those of others do not", async () => {
+  const of = async (name: string, cluster: string): Promise<Mesh> => {
+    const mesh = await join({ cluster, name, udp: { mdns: true } });
+    onTestFinished(() => mesh.leave());
+    return mesh;
+  };
+  const stranger = await of("stranger", "another");
+  const [ann, bob] = [await of("ann", "lan"), await of("bob", "lan")];
+  await allLinked([ann, bob]);
+  const cleo = await of("cleo", "lan");
+  await allLinked([ann, bob, cleo]);
+  expect(stranger.health).toMatchObject({ linkCount: 0, peerCount: 0 });
+});

@@ -89,6 +89,7 @@ class UdpTransport implements Transport, Dialling {
   #sockets: Sockets | undefined;
   #listening: Promise<Sockets> | undefined;
   #flushing: ReturnType<typeof setTimeout> | undefined;
+  #stopDiscovery: (() => void) | undefined;
   #closed = false;
 
   constructor(options: UdpOptions) {
@@ -139,6 +140,16 @@ class UdpTransport implements Transport, Dialling {
     return [addresses.slice(0, ENDPOINTS_MAX)];
   }
 
+  async discover(name: string, found: (addresses: readonly string[]) => void): Promise<() => void> {
+    const { discover } = await import("./mdns.ts");
+    const { host, port } = await this.#start();
+    const endpoints = await this.#candidates(host, port);
+    const end = await discover({ name, endpoints, found });
+    if (this.#closed) end();
+    this.#stopDiscovery = end;
+    return end;
+  }
+
   dial(addresses: readonly string[], handlers: LinkHandlers): Link {
     const refusal = this.#refusal;
     if (refusal !== undefined) return closedLink(handlers, refusal);
@@ -153,6 +164,7 @@ class UdpTransport implements Transport, Dialling {
     if (this.#closed) return;
     this.#closed = true;
     for (const link of this.#links) link.close();
+    this.#stopDiscovery?.();
     this.#incoming.close();
     this.#sockets?.close();
     if (this.#connections.size === 0) return;
