@@ -129,7 +129,8 @@ describe.each([1, 2, 3])("seed %i", (seed) => {
 });
 
 const chaos = SCENARIOS.find(({ name }) => name === "chaos") as Scenario;
-const seeds = Array.from({ length: 64 }, (_, index) => 200 + index);
+// In 133 and 535 a write was refused for ever, for it was stamped after others that were as far ahead.
+const seeds = [...Array.from({ length: 63 }, (_, index) => 101 + index), 535];
 
 test.each(seeds)("all oracles hold among members of different kinds, seed %i", (seed) => {
   const options = { faults: 30, apartMs: 3_000, kinds: 1, proofs: 0.5 };

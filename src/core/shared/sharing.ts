@@ -249,7 +249,9 @@ export class Sharing {
     this.clock.reset();
     this.registers.remove(held.key);
     for (const other of this.registers.all()) {
-      if (other.writer !== this.#config.id) this.clock.saw(other);
+      // What is as far ahead itself, and came by others, would have it refused for ever.
+      const isAhead = other.ms > refused.clockMs + AHEAD_MS_MAX;
+      if (other.writer !== this.#config.id && !isAhead) this.clock.saw(other);
     }
     const stamp = this.clock.next(now);
     this.#takeOwn({ key: held.key, ...stamp, value: held.value, lifeMs: lifeOf(held, now) });
