@@ -43,17 +43,19 @@ export const SMALL_BYTES = 4_096;
 
 /** One end of a link. */
 export class Conduct {
-  readonly #buckets = new Map<keyof typeof RATES, TokenBucket>();
+  /** All named from the start: each link is looked at with every frame. */
+  readonly #buckets: { -readonly [W in keyof typeof RATES]: TokenBucket | undefined } = {
+    flood: undefined,
+    carried: undefined,
+    malformed: undefined,
+    forged: undefined,
+  };
 
   /** Whether it is too much by now. */
   tooMuch(what: keyof typeof RATES, now: number): boolean {
-    let bucket = this.#buckets.get(what);
-    if (bucket === undefined) {
-      const { perSecond, burst } = RATES[what];
-      bucket = new TokenBucket(perSecond, burst, now);
-      this.#buckets.set(what, bucket);
-    }
-    return !bucket.take(now);
+    const { perSecond, burst } = RATES[what];
+    this.#buckets[what] ??= new TokenBucket(perSecond, burst, now);
+    return !this.#buckets[what].take(now);
   }
 }
 

@@ -49,11 +49,14 @@ export interface Link {
 
 /** A link that was opened just now. */
 export function newLink(
-  opened: Pick<Link, "id" | "transport" | "proven" | "openedAt">,
+  { id, transport, proven, openedAt }: Pick<Link, "id" | "transport" | "proven" | "openedAt">,
   config: Config,
 ): Link {
   return {
-    ...opened,
+    id,
+    transport,
+    proven,
+    openedAt,
     conduct: new Conduct(),
     peer: undefined,
     generation: 0,

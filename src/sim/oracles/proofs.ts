@@ -12,7 +12,7 @@ export const proofs: MakeOracle = (world, report) => ({
   },
   check() {
     for (const member of world.live()) {
-      const { forged } = member.core.stats();
+      const { forged } = member.core.layers;
       if (member.config.proofs !== "none" && forged > member.forgeries) {
         report(member, `has refused ${forged - member.forgeries} things that nobody forged`);
       }
