@@ -19,6 +19,16 @@ const name = fc.oneof(
 export const bytes = fc.uint8Array({ maxLength: 40 });
 const many = <T>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(item, { maxLength: 5 });
 
+const proof = fc.option(bytes, { nil: undefined });
+const vouched = fc.option(
+  fc.record({
+    proof: bytes,
+    ttlMs: number,
+    digest: fc.option(fc.uint8Array({ maxLength: 16 }), { nil: undefined }),
+  }),
+  { nil: undefined },
+);
+
 const record = fc.record({
   id,
   generation: number,
@@ -31,6 +41,7 @@ const record = fc.record({
   meta: bytes,
   addresses: many(name),
   neighbours: many(id),
+  proof,
 });
 const claim = fc.record({
   id,
@@ -69,6 +80,7 @@ const stateEntry = fc.record({
   value: fc.option(bytes, { nil: undefined }),
   lifeMs: number,
   log: fc.option(fc.record({ begun: number, number, first: number }), { nil: undefined }),
+  vouched,
 });
 const stamp = { ms: number, counter: number, writer: id };
 const sharedStamp = fc.record({ key: name, ...stamp });
@@ -77,6 +89,7 @@ const sharedEntry = fc.record({
   ...stamp,
   value: fc.option(bytes, { nil: undefined }),
   lifeMs: number,
+  vouched,
 });
 const memberDigestEntry = fc.record({
   id,
@@ -203,6 +216,7 @@ export const messages = {
     flood: fc.boolean(),
     name,
     value: bytes,
+    proof,
   }),
   iHave: typed("iHave", { ids: many(payloadId) }),
   graft: typed("graft", { ids: many(payloadId), once: fc.boolean() }),
