@@ -29,6 +29,7 @@ import type { Digest } from "./proof/contents.ts";
 import { Proofs } from "./proof/proofs.ts";
 import { receive, receiveInner } from "./reception.ts";
 import { Delivery } from "./routing/delivery.ts";
+import { type Sealing, Seals } from "./routing/seals.ts";
 import { Common } from "./shared/common.ts";
 import { EncodedDeltas } from "./state/encoded.ts";
 import { Replication } from "./state/replication.ts";
@@ -47,7 +48,9 @@ export interface Shared {
 /** Pure functions that the host gives. */
 export interface Given extends Shared {
   /** The first 16 bytes of a hash that nobody can invert or make collide. Needed for proofs. */
-  readonly digest?: Digest;
+  readonly digest?: Digest | undefined;
+  /** Seals what crosses relays, with the secret half of `Config.sealKey`. For one core alone: it begins to count anew. */
+  readonly sealing?: Sealing | undefined;
 }
 
 export class Composition {
@@ -80,7 +83,7 @@ export class Composition {
   readonly #encodedDeltas = new EncodedDeltas((delta) => this.links.encode(delta));
   #effects: Effect[] = [];
 
-  constructor(config: Config, rng: Rng, now: number, { codec, known, digest }: Given) {
+  constructor(config: Config, rng: Rng, now: number, { codec, known, digest, sealing }: Given) {
     this.#config = config;
     this.now = now;
     this.quarantine = new Quarantine(config.quarantineMs);
@@ -89,7 +92,7 @@ export class Composition {
     this.outlet = new Outlet(this.links, this.#handovers);
     this.proofs = this.#makeProofs(digest);
     this.membership = this.#makeMembership(now, known);
-    this.delivery = this.#makeDelivery();
+    this.delivery = this.#makeDelivery(sealing);
     this.broadcast = this.#makeBroadcast();
     this.state = this.#makeReplication(rng.fork("state"), digest);
     this.linking = this.#makeLinking(rng);
@@ -178,6 +181,7 @@ export class Composition {
       }
     } else this.emit({ type: "member", kind: "update", member: viewOf(after) });
     this.linking.membersChanged(this.now);
+    this.delivery.onRecord(id);
   }
 
   /** The link with a sleeper stays and carries nothing, until it wakes. */
@@ -366,9 +370,14 @@ export class Composition {
     return now - health.heardAt - (health.rttMs ?? this.#config.probePeriodMs);
   }
 
-  #makeDelivery(): Delivery {
+  #makeDelivery(sealing: Sealing | undefined): Delivery {
     const { table } = this.membership;
+    const seals = new Seals(this.#config, table, this.#codec, sealing, {
+      now: () => this.now,
+      forged: () => this.forged++,
+    });
     return new Delivery(this.#config, this.deadlines, table, () => this.now, {
+      seals,
       neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       send: (peer, message) => this.outlet.push([peer], message).length === 0,

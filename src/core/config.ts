@@ -32,6 +32,8 @@ export interface Identity {
    * members trust each other, nothing. The same at all members of a cluster. Default `none`.
    */
   readonly proofs?: "none" | "records" | "all";
+  /** What others seal for us with: the public half of what `Given.sealing` holds. Without it nobody's is sealed. */
+  readonly sealKey?: Uint8Array | undefined;
 }
 
 interface Parameter {
@@ -187,6 +189,7 @@ const BLANK: Config = {
   kinds: [],
   dials: false,
   proofs: "none",
+  sealKey: undefined,
   ...(Object.fromEntries(
     Object.entries(PARAMETERS).map(([name, parameter]) => [name, parameter.default]),
   ) as Parameters),

@@ -80,6 +80,7 @@ export interface Start {
   readonly meta: unknown;
   readonly node: boolean;
   readonly proofs: Config["proofs"];
+  readonly sealKey: Uint8Array;
   readonly transports: readonly Transport[];
 }
 

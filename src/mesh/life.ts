@@ -8,6 +8,7 @@ import type { Invitations } from "../runtime/invitations.ts";
 import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
 import { Notary } from "../session/notary.ts";
+import { PairKeys } from "../session/pair-keys.ts";
 import type { SecuredTransport, secured } from "../session/secured.ts";
 import type { Refusal, Session } from "../session/session.ts";
 import { coreConfig } from "./core-config.ts";
@@ -310,6 +311,7 @@ export class Life {
   #makeDriver(transports: readonly SecuredTransport[], makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash, session } = this.#self;
     const { token } = this.#options;
+    const sealing = new PairKeys(session.primitives);
     const config = coreConfig(this.#options, {
       id: keys.id,
       generation: this.#generation,
@@ -317,12 +319,14 @@ export class Life {
       ...this.about,
       node: this.#host.node,
       proofs: this.#options.signatures ?? "all",
+      sealKey: sealing.publicKey,
       transports,
     });
     return new Driver({
       config,
       transports,
       notary: new Notary(keys, clusterHash, session.primitives),
+      sealing,
       DialSeed: this.#host.DialSeed,
       makeClient,
       WebSocket: this.#host.WebSocket,

@@ -17,6 +17,7 @@ import type {
   MemberId,
   MeshEvent,
 } from "../core/machine.ts";
+import type { Sealing } from "../core/routing/seals.ts";
 import type { LinkView } from "../core/view.ts";
 import type { Notary } from "../session/notary.ts";
 import type { ProvenLink, SecuredTransport } from "../session/secured.ts";
@@ -40,6 +41,8 @@ export interface DriverOptions
   readonly transports: readonly SecuredTransport[];
   /** Makes and checks proofs, where the configuration asks for any. */
   readonly notary?: Notary | undefined;
+  /** Seals what crosses relays. A new one for each driver. */
+  readonly sealing?: Sealing | undefined;
   /** Seeds by address, where the platform has them. */
   readonly DialSeed?: typeof DialSeed | undefined;
   readonly onEvent: (event: MeshEvent) => void;
@@ -106,7 +109,10 @@ export class Driver {
     this.#onKeep = options.onKeep;
     this.#onError = options.onError;
     this.#notary = options.notary;
-    this.core = new Core(options.config, this.#clock.now(), this.#notary);
+    this.core = new Core(options.config, this.#clock.now(), {
+      digest: options.notary?.digest,
+      sealing: options.sealing,
+    });
     this.seeds = new Seeds({
       ...options,
       id: options.config.id,

@@ -1,6 +1,9 @@
 /** An insider who writes in others' names: over a member's link comes what a third never made. */
 
 import type { Rng } from "../core/lib/rng.ts";
+import type { MemberId } from "../core/machine.ts";
+import { hintOf } from "../core/routing/seals.ts";
+import { frameCodec } from "../core/wire/codec.ts";
 import type { Message, PayloadId } from "../core/wire/messages.ts";
 import type { SimMember } from "./member.ts";
 import type { World } from "./world.ts";
@@ -24,7 +27,11 @@ export class Forger {
     const { links } = member.core.layers;
     const end = this.#rng.pick([...member.links.values()]);
     if (end === undefined || member.paused || !links.has(end.to.config.id)) return;
-    const message = this.#rng.pick(this.#forgeries(victim));
+    const over = end.to.config.id;
+    const message = this.#rng.pick([
+      ...this.#forgeries(victim),
+      ...this.#carried(victim, over, member),
+    ]);
     if (message === undefined) return;
     member.forgeries++;
     const bytes = links.encode(message);
@@ -58,6 +65,23 @@ export class Forger {
       { type: "stateDelta", owner, generation, ...range, entries: [entry] },
       { type: "payload", ...said, value: VALUE, proof },
       { type: "shared", entries: [shared] },
+    ];
+  }
+
+  /** What `over` claims to carry from the victim: open, or as if it were sealed. */
+  #carried(victim: SimMember, over: MemberId, { config }: SimMember): Message[] {
+    const { id: from, sealKey } = victim.config;
+    if (from === over || from === config.id) return [];
+    const words = { name: FORGED, value: VALUE };
+    const inner = { type: "direct", generation: 1, sequence: 1, ...words } as const;
+    const number = this.#rng.below(50);
+    const bytes = frameCodec(config.clusterHash).encodeInner(inner);
+    const keys = { from: hintOf(sealKey) ?? 0, to: hintOf(config.sealKey) ?? 0 };
+    const sealed = { type: "sealed", turn: "queue", ...keys, number, bytes } as const;
+    const way = { type: "routed", from, path: [over, config.id], hop: 1 } as const;
+    return [
+      { ...way, inner },
+      { ...way, inner: sealed },
     ];
   }
 

@@ -1,10 +1,15 @@
 /**
- * Proofs without cryptography, as they ought to be: who asks for one gets it for itself alone, and nobody makes one
- * otherwise. As long as a real one, and as late.
+ * Proofs and seals without cryptography, as they ought to be: who asks for a proof gets it for itself alone, and nobody
+ * makes one otherwise; what is sealed for one member is opened by that one alone, as it was. As long as real ones, and
+ * as late.
  */
 
+import type { Given } from "../core/composition.ts";
+import type { Config } from "../core/config.ts";
 import type { Rng } from "../core/lib/rng.ts";
 import type { Claimed, Effect, Input, MemberId } from "../core/machine.ts";
+import type { Sealing } from "../core/routing/seals.ts";
+import { SEAL_KEY_BYTES } from "../core/wire/messages.ts";
 
 /** A key, a signature, and what tells them apart. */
 const PROOF_BYTES = 98;
@@ -15,9 +20,16 @@ export class Notary {
   /** The longest that a proof or a check of one takes, ms. */
   slowMs = 0;
   readonly #rng: Rng;
+  readonly #keys: Rng;
 
   constructor(rng: Rng) {
     this.#rng = rng;
+    this.#keys = rng.fork("keys");
+  }
+
+  /** The key of a life. */
+  sealKey(): Uint8Array {
+    return Uint8Array.from({ length: SEAL_KEY_BYTES }, () => this.#keys.below(256));
   }
 
   /** How long the next answer takes, ms. */
@@ -36,9 +48,55 @@ export class Notary {
   }
 }
 
-/** For members of a simulation, in place of a real hash. */
-export function digest(bytes: Uint8Array): Uint8Array {
+/** In place of real cryptography. */
+export function givenTo({ sealKey }: Config): Pick<Given, "digest" | "sealing"> {
+  return { digest, sealing: sealKey && sealingOf(sealKey) };
+}
+
+function digest(bytes: Uint8Array): Uint8Array {
   return hash(bytes, 0x9e3779b9);
+}
+
+const TAG_BYTES = 16;
+
+/** For the member that has this key. Its other half is nowhere: only the simulated member is given this. */
+function sealingOf(ours: Uint8Array): Sealing {
+  const stream = (from: Uint8Array, to: Uint8Array, number: number): (() => number) => {
+    let state = wordOf(hash(Uint8Array.of(...from, ...to), number));
+    return () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return state >>> 24;
+    };
+  };
+  return {
+    seal(theirs, number, associated, plaintext) {
+      const next = stream(ours, theirs, number);
+      const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
+      for (let i = 0; i < plaintext.length; i++) sealed[i] = (plaintext[i] as number) ^ next();
+      const tag = tagOf(sealed.subarray(0, plaintext.length), associated, next());
+      sealed.set(tag, plaintext.length);
+      return sealed;
+    },
+    open(theirs, number, associated, sealed) {
+      const length = sealed.length - TAG_BYTES;
+      if (length < 0) return undefined;
+      const next = stream(theirs, ours, number);
+      const plaintext = sealed.slice(0, length).map((byte) => byte ^ next());
+      const tag = tagOf(sealed.subarray(0, length), associated, next());
+      return tag.every((byte, i) => byte === sealed[length + i]) ? plaintext : undefined;
+    },
+  };
+}
+
+/** One pass over what may be large. */
+function tagOf(sealed: Uint8Array, associated: Uint8Array, key: number): Uint8Array {
+  let state = 0x811c9dc5 ^ key;
+  for (const byte of sealed) state = Math.imul(state ^ byte, 0x01000193);
+  return hash(associated, state);
+}
+
+function wordOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer).getUint32(0);
 }
 
 function proofOf(by: MemberId, content: Uint8Array): Uint8Array {

@@ -13,7 +13,7 @@ import { Hosts } from "./host.ts";
 import { SimMember } from "./member.ts";
 import { Network } from "./network.ts";
 import { type NetworkOptions, networkOptions } from "./network-options.ts";
-import { digest, Notary } from "./notary.ts";
+import { givenTo, Notary } from "./notary.ts";
 import { SeedServer } from "./seed-server.ts";
 import { randomOverlay, settledTable } from "./settle.ts";
 import { sharedCodec } from "./shared-codec.ts";
@@ -407,6 +407,7 @@ export class World {
         addresses: [],
         slowOfferer: false,
         node: false,
+        sealKey: this.notary.sealKey(),
         ...identity,
       },
       { ...this.#options.parameters, ...parameters },
@@ -415,7 +416,7 @@ export class World {
 
   #create(config: Config, shared: Shared): SimMember {
     const codec = config.clusterHash === CLUSTER ? { codec: this.#codec } : {};
-    const core = new Core(config, this.now, { ...shared, ...codec, digest });
+    const core = new Core(config, this.now, { ...shared, ...codec, ...givenTo(config) });
     const member = new SimMember(this.members.length, config, core, this.now);
     const former = this.#byId.get(config.id);
     this.members.push(member);

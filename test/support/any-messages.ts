@@ -1,7 +1,7 @@
 /** Messages of every kind as fast-check makes them: any that the wire can carry. */
 
 import fc from "fast-check";
-import type { Inner, Message, MessageOf } from "../../src/core/wire/messages.ts";
+import { type Inner, type Message, type MessageOf, TURNS } from "../../src/core/wire/messages.ts";
 
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => hex(bytes));
 /** Whole numbers of every length on the wire. */
@@ -41,6 +41,7 @@ const record = fc.record({
   meta: bytes,
   addresses: many(name),
   neighbours: many(id),
+  sealKey: fc.option(bytes.filter(({ length }) => length <= 32), { nil: undefined }),
   proof,
 });
 const claim = fc.record({
@@ -158,6 +159,13 @@ export const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type:
   }),
 };
 const inner: fc.Arbitrary<Inner> = fc.oneof(...Object.values(inners));
+const sealed = typed("sealed", {
+  turn: fc.constantFrom(...TURNS),
+  from: uint32,
+  to: uint32,
+  number,
+  bytes,
+});
 
 export const messages = {
   hello: typed("hello", { record, features: number }),
@@ -204,7 +212,7 @@ export const messages = {
       }),
     ),
   }),
-  routed: typed("routed", { from: id, path: many(id), hop: number, inner }),
+  routed: typed("routed", { from: id, path: many(id), hop: number, inner: fc.oneof(inner, sealed) }),
   noRoute: typed("noRoute", { path: many(id), hop: number, target: id, to: id, brokenAt: id }),
   routeSearch: typed("routeSearch", { path: many(id), target: id, number, hops: number }),
   forwardJoin: typed("forwardJoin", { path: many(id), hops: number, request: linkRequest }),

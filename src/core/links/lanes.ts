@@ -1,7 +1,7 @@
 /** Which lane carries what, by the type of the message. */
 
 import type { Lane } from "../machine.ts";
-import type { Inner, Message } from "../wire/messages.ts";
+import type { Enclosed, Inner, Message, Sealed } from "../wire/messages.ts";
 
 type Types = ReadonlySet<Message["type"]>;
 
@@ -43,17 +43,24 @@ export function laneOf(message: Message): Lane {
   return UNORDERED.has(message.type) || isPiece(message) ? "unordered" : "reliable";
 }
 
-function innerType(message: Message): Inner["type"] | undefined {
-  return message.type === "local" || message.type === "routed" ? message.inner.type : undefined;
-}
-
 /** A piece of a stream: where it is passed on, it takes turns with what else waits. */
 export function isPiece(message: Message): boolean {
-  return innerType(message) === "streamData";
+  return turnOfMessage(message) === "piece";
 }
 
 /** Small, and a stream waits for it: it does not wait behind what is queued, but takes turns with it. */
 export function isAhead(message: Message): boolean {
-  const type = innerType(message);
-  return type === "streamAck" || type === "streamOpen" || type === "streamAbort";
+  return turnOfMessage(message) === "ahead";
+}
+
+/** What of it relays are to know. */
+export function turnOf({ type }: Inner): Sealed["turn"] {
+  if (type === "streamData") return "piece";
+  return type === "streamAck" || type === "streamOpen" || type === "streamAbort" ? "ahead" : "queue";
+}
+
+function turnOfMessage(message: Message): Sealed["turn"] | undefined {
+  if (message.type !== "local" && message.type !== "routed") return undefined;
+  const inner: Enclosed = message.inner;
+  return inner.type === "sealed" ? inner.turn : turnOf(inner);
 }

@@ -355,6 +355,8 @@ function ownRecord(config: Config): MemberRecord {
     meta: config.meta,
     addresses: config.addresses,
     neighbours: [],
+    // Only what is proven to be its owner's key is worth anything.
+    sealKey: config.proofs === "none" ? undefined : config.sealKey,
   };
 }
 

@@ -10,9 +10,14 @@ import { Demand } from "./demand.ts";
 import { DirectMessages, type SendFailure } from "./direct.ts";
 import { Router } from "./router.ts";
 import { Routes } from "./routes.ts";
+import type { Seals } from "./seals.ts";
 import { RouteSearch } from "./search.ts";
 
+/** What a message that waits for a record may hold: those that do are small. */
+const WAITING_BYTES = 1_024;
+
 export interface DeliveryOut {
+  readonly seals: Seals;
   neighbours(): readonly MemberId[];
   linked(peer: MemberId): boolean;
   /** Queues for a neighbour; false when there is no link or its queue is full. */
@@ -59,6 +64,9 @@ export class Delivery {
       now,
       linked,
       send: (peer, message) => out.send(peer, message),
+      seal: (to, inner) => out.seals.seal(to, inner),
+      open: (neighbour, message) =>
+        out.seals.open(message.from, message.inner, () => this.onRouted(neighbour, message)),
       deliver: (from, inner) => this.#onInner(from, inner),
       broken: (target) => {
         this.#direct.retrySoon(target);
@@ -73,7 +81,7 @@ export class Delivery {
       send: (peer, question) => out.tell(peer, question),
       asked: (origin, path) => {
         this.#routes.learn(origin, path, now());
-        this.#router.carry(origin, { type: "routeFound" });
+        this.carry(origin, { type: "routeFound" });
       },
     });
     this.#direct = new DirectMessages(config, deadlines, {
@@ -99,7 +107,9 @@ export class Delivery {
 
   /** Sends once and does not look back. False when there is no way now. */
   carry(to: MemberId, inner: Inner): boolean {
-    return this.#router.carry(to, inner) !== undefined;
+    if (this.#router.carry(to, inner) !== undefined) return true;
+    if (this.#router.hop(to) === undefined) return false;
+    return this.#out.seals.waitFor(to, WAITING_BYTES, () => void this.#router.carry(to, inner));
   }
 
   /** The next piece of a stream for the link with `neighbour`, which has room. */
@@ -140,6 +150,11 @@ export class Delivery {
 
   onAck(from: MemberId, inner: Extract<Inner, { type: "directAck" }>): void {
     this.#direct.onAck(from, inner.sequence);
+  }
+
+  /** A member's record has come. */
+  onRecord(id: MemberId): void {
+    this.#out.seals.onRecord(id);
   }
 
   /** Our link with `peer` came or went. */

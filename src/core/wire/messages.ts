@@ -38,7 +38,7 @@ export const MESSAGE_BYTES_MAX = VALUE_BYTES_MAX + 524_288;
 export const FRAME_BYTES_MAX = 16_384;
 /** The largest one that rides the datagram lane. */
 export const DATAGRAM_BYTES_MAX = 1_100;
-/** What one piece of a stream holds: with its way it fits into a frame. */
+/** What one piece of a stream holds: with its way and its seal it fits into a frame. */
 export const STREAM_PIECE_BYTES_MAX = 16_000;
 const UPDATES_MAX = 1_024;
 /** Entries of one part of a state. */
@@ -63,6 +63,10 @@ const proof = optional(bytes(PROOF_BYTES_MAX));
 /** Instead of a value that is not there any more: its hash. */
 const DIGEST_BYTES = 16;
 
+export const SEAL_KEY_BYTES = 32;
+/** A message with the largest value, and its seal. */
+const SEALED_BYTES_MAX = VALUE_BYTES_MAX + 1_024;
+
 /**
  * What a member says about itself. Only its owner makes one; the higher (generation, version) wins.
  * `neighbours` are the members that probe it: its observers.
@@ -80,6 +84,8 @@ const recordFields = {
   meta: bytes(META_BYTES_MAX),
   addresses: list(string(ADDRESS_BYTES_MAX), 8),
   neighbours: list(id, NEIGHBOURS_MAX),
+  /** What goes to it over others is sealed for this key, which is made at each start. Opaque here. */
+  sealKey: optional(bytes(SEAL_KEY_BYTES)),
 } as const;
 /** What its owner proves of a record: all of it. */
 export const recordBody = struct(recordFields);
@@ -236,7 +242,7 @@ export type LinkRequest = Infer<typeof linkRequest>;
 const streamId = { generation: varint, number: varint, ours: boolean };
 
 /** What travels from one member to another that may have no link with it. */
-const inner = union({
+const inners = {
   /** Asks for a link. Answered by `linkAccept` or `linkReject` with the same attempt. */
   linkRequest,
   linkAccept: struct({ attempt: varint, flags: varint }),
@@ -293,8 +299,26 @@ const inner = union({
     reason: oneOf(["aborted", "refused", "full", "unknown"]),
     message: name,
   }),
-});
+} as const;
+const inner = union(inners);
 export type Inner = Infer<typeof inner>;
+
+/** How relays are to treat what they cannot read: as other bulk, ahead of it, or in turns with it. */
+export const TURNS = ["queue", "ahead", "piece"] as const;
+
+/** What crosses relays: an `Inner` as others can read it, or sealed. `from` and `to` begin the keys of the two ends. */
+const enclosed = union({
+  ...inners,
+  sealed: struct({
+    turn: oneOf(TURNS),
+    from: uint32,
+    to: uint32,
+    number: varint,
+    bytes: bytes(SEALED_BYTES_MAX),
+  }),
+});
+export type Enclosed = Infer<typeof enclosed>;
+export type Sealed = Extract<Enclosed, { type: "sealed" }>;
 
 const messages = {
   /** The first frame of both ends of every link. Answered by the other end's own. */
@@ -345,7 +369,7 @@ const messages = {
     entries: list(stateEntry, STATE_ENTRIES_MAX),
   }),
   /** Along `path` to its last, and at `hop` of it now. A break is answered by `noRoute`. */
-  routed: struct({ from: id, path: list(id, HOPS_MAX), hop: varint, inner }),
+  routed: struct({ from: id, path: list(id, HOPS_MAX), hop: varint, inner: enclosed }),
   /** `brokenAt` has no link with `to` on the way to `target`. Goes back the way that the message came. */
   noRoute: struct({ path: list(id, HOPS_MAX), hop: varint, target: id, to: id, brokenAt: id }),
   /**

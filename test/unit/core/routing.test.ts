@@ -226,6 +226,8 @@ describe("the router", () => {
         sent.push({ peer: n, message });
         return true;
       },
+      seal: (_to, whatever) => whatever,
+      open: (_neighbour, message) => (message.inner.type === "sealed" ? undefined : message.inner),
       deliver: (from) => log.push(`deliver from ${Number.parseInt(from, 16)}`),
       broken: (to) => log.push(`broken to ${Number.parseInt(to, 16)}`),
     });

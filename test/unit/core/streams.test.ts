@@ -183,8 +183,17 @@ test("a piece fits into one frame over the longest way", () => {
     kind: "pause",
     bytes: new Uint8Array(STREAM_PIECE_BYTES_MAX),
   } as const;
-  const message = { type: "routed", from: memberId(99), path, hop: HOPS_MAX, inner } as const;
-  expect(frameCodec(7).encode(message).length).toBeLessThanOrEqual(FRAME_BYTES_MAX);
+  const codec = frameCodec(7);
+  const sealed = {
+    type: "sealed",
+    turn: "piece",
+    from: 1,
+    to: 2,
+    number: Number.MAX_SAFE_INTEGER,
+    bytes: new Uint8Array(codec.encodeInner(inner).length + 16),
+  } as const;
+  const routed = { type: "routed", from: memberId(99), path, hop: HOPS_MAX, inner: sealed } as const;
+  expect(codec.encode(routed).length).toBeLessThanOrEqual(FRAME_BYTES_MAX);
 });
 
 describe("hostile", () => {

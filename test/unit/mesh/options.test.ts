@@ -88,6 +88,7 @@ describe("options that are wrong", () => {
       meta: undefined,
       node: true,
       proofs: "none" as const,
+      sealKey: new Uint8Array(32),
       transports: [],
     };
     expect(() => coreConfig({ parameters }, life)).toThrow(
