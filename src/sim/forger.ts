@@ -16,10 +16,12 @@ const VALUE = Uint8Array.from(FORGED, (char) => char.charCodeAt(0));
 export class Forger {
   readonly #world: World;
   readonly #rng: Rng;
+  readonly #carrying: Rng;
 
   constructor(world: World, rng: Rng) {
     this.#world = world;
     this.#rng = rng;
+    this.#carrying = rng.fork("carrying");
   }
 
   /** Brings something in the name of `victim` to `member`, where one of its links is open. */
@@ -27,15 +29,16 @@ export class Forger {
     const { links } = member.core.layers;
     const end = this.#rng.pick([...member.links.values()]);
     if (end === undefined || member.paused || !links.has(end.to.config.id)) return;
-    const over = end.to.config.id;
-    const message = this.#rng.pick([
-      ...this.#forgeries(victim),
-      ...this.#carried(victim, over, member),
-    ]);
-    if (message === undefined) return;
-    member.forgeries++;
-    const bytes = links.encode(message);
-    this.#world.input(member, { type: "packet", link: end.id, lane: "reliable", bytes });
+    const forged = [
+      this.#rng.pick(this.#forgeries(victim)),
+      this.#carrying.pick(this.#carried(victim, end.to.config.id, member)),
+    ];
+    for (const message of forged) {
+      if (message === undefined) continue;
+      member.forgeries++;
+      const bytes = links.encode(message);
+      this.#world.input(member, { type: "packet", link: end.id, lane: "reliable", bytes });
+    }
   }
 
   #forgeries(victim: SimMember): Message[] {
@@ -74,7 +77,7 @@ export class Forger {
     if (from === over || from === config.id) return [];
     const words = { name: FORGED, value: VALUE };
     const inner = { type: "direct", generation: 1, sequence: 1, ...words } as const;
-    const number = this.#rng.below(50);
+    const number = this.#carrying.below(50);
     const bytes = frameCodec(config.clusterHash).encodeInner(inner);
     const keys = { from: hintOf(sealKey) ?? 0, to: hintOf(config.sealKey) ?? 0 };
     const sealed = { type: "sealed", turn: "queue", ...keys, number, bytes } as const;

@@ -15,11 +15,13 @@ import { Contents } from "../../src/core/proof/contents.ts";
 import { Gate } from "../../src/core/proof/gate.ts";
 import { DirectMessages } from "../../src/core/routing/direct.ts";
 import { Routes } from "../../src/core/routing/routes.ts";
+import { Seals } from "../../src/core/routing/seals.ts";
 import { Registers } from "../../src/core/shared/register.ts";
 import { Logs } from "../../src/core/state/logs.ts";
 import { Replica } from "../../src/core/state/replica.ts";
 import { Receiving, type Taken } from "../../src/core/streams/receiving.ts";
 import { Streams } from "../../src/core/streams/streams.ts";
+import type { Enclosed } from "../../src/core/wire/messages.ts";
 import {
   ORACLES,
   Oracles,
@@ -29,21 +31,11 @@ import {
   type SimMember,
   World,
 } from "../../src/sim/index.ts";
+import { plant, readOpen } from "./planting.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
-
-/** Puts `make(original)` in the place of a method, for one test. */
-function plant<T extends object, K extends keyof T & string>(
-  prototype: T,
-  method: K,
-  make: (original: (...args: unknown[]) => unknown) => (this: T, ...args: never[]) => unknown,
-): void {
-  const original = prototype[method] as (...args: unknown[]) => unknown;
-  const planted = make(original);
-  vi.spyOn(prototype, method as never).mockImplementation(planted as never);
-}
 
 type ShowLog = Parameters<Logs["show"]>[1];
 
@@ -467,6 +459,22 @@ const BUGS: readonly Planted[] = [
       ),
     run: CHAOS,
     seenBy: "streams",
+  },
+  {
+    bug: "seals: what fails is taken",
+    plant: () =>
+      plant(
+        Seals.prototype,
+        "open",
+        (original) =>
+          function (this: Seals, ...args: unknown[]) {
+            const [, inner] = args as [string, Enclosed];
+            const failed = inner.type === "sealed" ? readOpen(inner.bytes) : inner;
+            return original.apply(this, args) ?? failed;
+          } as never,
+      ),
+    run: { ...CHAOS, options: { faults: 40, proofs: 1 } },
+    seenBy: "proofs",
   },
   {
     bug: "streams: an abort is told to nobody, and the stream goes on",
