@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "76 kB",
+    limit: "77.4 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "118.7 kB",
+    limit: "120.2 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];

@@ -86,7 +86,12 @@ const HARM: Readonly<Record<string, Parameters<typeof hostile>[1]>> = {
     // As if it came from whom it is for: the path of one that is two hops away holds nobody else.
     const isNear = path.length === 2 && hop === 1;
     const forged: Routed = { ...reflected, path: [path[0] as MemberId, from], hop: 1, inner: back };
-    return isNear ? [[to, message], [from, forged]] : [[to, message]];
+    return isNear
+      ? [
+          [to, message],
+          [from, forged],
+        ]
+      : [[to, message]];
   },
 };
 
@@ -113,9 +118,7 @@ describe.each([1, 2])("seed %i", (seed) => {
     expect(carried).toBeGreaterThan(2 * sent.length);
     expect([...kinds]).toEqual(["sealed"]);
     for (const one of sent) expect(heard(one)).toEqual([MARKER]);
-    expect(world.live().map(({ core }) => core.stats().forged)).toEqual(
-      world.live().map(() => 0),
-    );
+    expect(world.live().map(({ core }) => core.stats().forged)).toEqual(world.live().map(() => 0));
   });
 
   // A quarter do: what is not answered goes another way, most often a better one.

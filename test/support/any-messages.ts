@@ -41,7 +41,10 @@ const record = fc.record({
   meta: bytes,
   addresses: many(name),
   neighbours: many(id),
-  sealKey: fc.option(bytes.filter(({ length }) => length <= 32), { nil: undefined }),
+  sealKey: fc.option(
+    bytes.filter(({ length }) => length <= 32),
+    { nil: undefined },
+  ),
   proof,
 });
 const claim = fc.record({
@@ -212,7 +215,12 @@ export const messages = {
       }),
     ),
   }),
-  routed: typed("routed", { from: id, path: many(id), hop: number, inner: fc.oneof(inner, sealed) }),
+  routed: typed("routed", {
+    from: id,
+    path: many(id),
+    hop: number,
+    inner: fc.oneof(inner, sealed),
+  }),
   noRoute: typed("noRoute", { path: many(id), hop: number, target: id, to: id, brokenAt: id }),
   routeSearch: typed("routeSearch", { path: many(id), target: id, number, hops: number }),
   forwardJoin: typed("forwardJoin", { path: many(id), hops: number, request: linkRequest }),

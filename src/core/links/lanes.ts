@@ -56,7 +56,9 @@ export function isAhead(message: Message): boolean {
 /** What of it relays are to know. */
 export function turnOf({ type }: Inner): Sealed["turn"] {
   if (type === "streamData") return "piece";
-  return type === "streamAck" || type === "streamOpen" || type === "streamAbort" ? "ahead" : "queue";
+  return type === "streamAck" || type === "streamOpen" || type === "streamAbort"
+    ? "ahead"
+    : "queue";
 }
 
 function turnOfMessage(message: Message): Sealed["turn"] | undefined {

@@ -15,13 +15,7 @@ import { turnOf } from "../links/lanes.ts";
 import type { MemberId } from "../machine.ts";
 import type { MemberTable } from "../membership/table.ts";
 import type { FrameCodec } from "../wire/codec.ts";
-import {
-  type Enclosed,
-  type Inner,
-  SEAL_KEY_BYTES,
-  type Sealed,
-  TURNS,
-} from "../wire/messages.ts";
+import { type Enclosed, type Inner, SEAL_KEY_BYTES, type Sealed, TURNS } from "../wire/messages.ts";
 import { Awaiting } from "./awaiting.ts";
 
 /**
@@ -112,12 +106,14 @@ export class Seals {
       return void this.#awaiting.add(waiting, this.#out.now());
     }
     const seen = this.#seenOf(from, inner.from);
-    if (seen.has(inner.number)) return this.#forged();
+    if (seen.window.has(inner.number)) return this.#forged();
     const associated = this.#associated(from, this.#config.id, inner.turn);
     const plaintext = sealing.open(theirs, inner.number, associated, inner.bytes);
     const decoded = plaintext && this.#codec.decodeInner(plaintext);
     if (!decoded?.ok) return this.#forged();
-    seen.add(inner.number);
+    seen.window.add(inner.number);
+    // Who is heard is remembered longest.
+    this.#seen.set(from, seen);
     return decoded.message;
   }
 
@@ -137,12 +133,9 @@ export class Seals {
     return this.#table.get(id)?.record.sealKey;
   }
 
-  #seenOf(from: MemberId, key: number): SeenWindow {
+  #seenOf(from: MemberId, key: number): Seen {
     const known = this.#seen.get(from);
-    if (known?.key === key) return known.window;
-    const window = new SeenWindow(0, SEEN_REACH);
-    this.#seen.set(from, { key, window });
-    return window;
+    return known?.key === key ? known : { key, window: new SeenWindow(0, SEEN_REACH) };
   }
 
   /** What is bound to the seal beside its content. */

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Config } from "../../../src/core/config.ts";
 import type { MemberId } from "../../../src/core/machine.ts";
@@ -6,6 +7,7 @@ import { Seals } from "../../../src/core/routing/seals.ts";
 import { frameCodec } from "../../../src/core/wire/codec.ts";
 import type { Enclosed, Inner, Sealed } from "../../../src/core/wire/messages.ts";
 import { givenTo } from "../../../src/sim/notary.ts";
+import { messages } from "../../support/any-messages.ts";
 import { configOf, memberId, recordOf } from "./support.ts";
 
 const [A, B, C] = [memberId(1), memberId(2), memberId(3)];
@@ -193,6 +195,17 @@ test("a record without a key, or with a short one: nothing is sealed for it, and
     expect(a.open(C, inner)).toBeUndefined();
     expect(a.forged).toBe(1);
   }
+});
+
+test("whatever comes from whomever is dropped, and opens nothing", () => {
+  const [, b] = pair();
+  fc.assert(
+    fc.property(messages.routed, ({ inner: any, from }) => {
+      const enclosed = any.type === "sealed" ? { ...any, from: 0x01010101, to: 0x02020202 } : any;
+      for (const id of [A, from])
+        for (const one of [any, enclosed]) expect(b.open(id, one)).toBeUndefined();
+    }),
+  );
 });
 
 test("members that trust each other seal nothing, and say no key", () => {

@@ -192,7 +192,13 @@ test("a piece fits into one frame over the longest way", () => {
     number: Number.MAX_SAFE_INTEGER,
     bytes: new Uint8Array(codec.encodeInner(inner).length + 16),
   } as const;
-  const routed = { type: "routed", from: memberId(99), path, hop: HOPS_MAX, inner: sealed } as const;
+  const routed = {
+    type: "routed",
+    from: memberId(99),
+    path,
+    hop: HOPS_MAX,
+    inner: sealed,
+  } as const;
   expect(codec.encode(routed).length).toBeLessThanOrEqual(FRAME_BYTES_MAX);
 });
 

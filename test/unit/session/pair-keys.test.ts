@@ -30,7 +30,13 @@ describe.each([
       expect(open(5, ABOUT)).toEqual(WORDS);
       expect(open(6, ABOUT)).toBeUndefined();
       expect(open(5, bytes(9, 8))).toBeUndefined();
-      expect(open(5, ABOUT, sealed.map((byte) => byte ^ 1))).toBeUndefined();
+      expect(
+        open(
+          5,
+          ABOUT,
+          sealed.map((byte) => byte ^ 1),
+        ),
+      ).toBeUndefined();
       expect(open(5, ABOUT, bytes(1, 2))).toBeUndefined();
     }
   });
