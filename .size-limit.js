@@ -31,7 +31,7 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "77.4 kB",
+    limit: "77 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {

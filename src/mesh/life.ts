@@ -8,7 +8,6 @@ import type { Invitations } from "../runtime/invitations.ts";
 import { loadClient, type MakeClient, type Seed } from "../runtime/seeds.ts";
 import type { KeyPair } from "../session/identity.ts";
 import { Notary } from "../session/notary.ts";
-import { PairKeys } from "../session/pair-keys.ts";
 import type { SecuredTransport, secured } from "../session/secured.ts";
 import type { Refusal, Session } from "../session/session.ts";
 import { coreConfig } from "./core-config.ts";
@@ -311,7 +310,7 @@ export class Life {
   #makeDriver(transports: readonly SecuredTransport[], makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash, session } = this.#self;
     const { token } = this.#options;
-    const sealing = new PairKeys(session.primitives);
+    const sealing = session.pairKeys();
     const config = coreConfig(this.#options, {
       id: keys.id,
       generation: this.#generation,

@@ -12,6 +12,7 @@ import { bytes, list, rest, string, struct } from "../core/wire/schema.ts";
 import { PUBLIC_KEY_BYTES, sign } from "./crypto.ts";
 import type { KeyPair } from "./identity.ts";
 import { concat } from "./noise.ts";
+import { PairKeys } from "./pair-keys.ts";
 import { type DhKey, KEY_BYTES, type Primitives } from "./primitives.ts";
 import { pskOf } from "./psk.ts";
 
@@ -123,6 +124,11 @@ export class Session {
   /** From who invited us; a secret of our own is not given up for it. */
   adopt(psks: readonly Uint8Array[]): void {
     if ((this.#options.secrets ?? []).length === 0) this.#psks = psks;
+  }
+
+  /** What seals for members without a link, for one life. */
+  pairKeys(): PairKeys {
+    return new PairKeys(this.primitives);
   }
 
   /** @param psks what to hand over */
