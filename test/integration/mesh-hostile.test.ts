@@ -143,6 +143,14 @@ describe("a member that sends garbage", () => {
     const fingerprints = { membersHigh: 1, membersLow: 2, stateHigh: 3, stateLow: 4, shared: 0 };
     const value = new Uint8Array([1, 2, 3]);
     const inner = { type: "direct", generation: 1, sequence: 1, name: "x", value } as const;
+    const sealed = {
+      type: "sealed",
+      turn: "piece",
+      from: 1,
+      to: 2,
+      number: 1,
+      bytes: value,
+    } as const;
     const request = { attempt: 1, generation: 1, flags: 0, links: 1 };
     return [
       intruder.hello(),
@@ -167,6 +175,7 @@ describe("a member that sends garbage", () => {
       },
       intruder.state(setBy(id, 1, "k", value)),
       { type: "routed", from: id, path: [to], hop: 0, inner },
+      { type: "routed", from: id, path: [to], hop: 0, inner: sealed },
       { type: "noRoute", path: [to], hop: 0, target: id, to: id, brokenAt: id },
       { type: "routeSearch", path: [id], target: to, number: 1, hops: 8 },
       { type: "forwardJoin", path: [id], hops: 8, request },
