@@ -81,6 +81,12 @@ export default defineConfig({
         },
       },
       project("mesh", { include: ["test/mesh/**/*.test.ts"], ...real, testTimeout: 60_000 }),
+      // Each on a network of its own, with faults of its own.
+      project("network", {
+        include: ["test/network/**/*.test.ts"],
+        ...real,
+        testTimeout: 120_000,
+      }),
       project("demo", { include: ["test/demo/**/*.test.ts"], ...real, testTimeout: 60_000 }),
     ],
     teardownTimeout: 10_000,

@@ -26,7 +26,7 @@ export function findProgram(variable, names, others = []) {
     if (isExecutable(asked)) return asked;
     throw new Error(`${variable} is ${asked}, which cannot be run. Correct it, or unset it.`);
   }
-  const folders = ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
+  const folders = ["/usr/bin", "/usr/sbin", ...(process.env["PATH"] ?? "").split(delimiter)];
   const found = names.flatMap((name) => folders.map((folder) => join(folder, name)));
   return [...found, ...others].find(isExecutable);
 }

@@ -1,5 +1,6 @@
-// Servers of others that the tests start and kill: finds them, or installs them as the machine allows. Where one is
+// Programs of others that the tests start and kill: finds them, or installs them as the machine allows. Where one is
 // missing its tests fail and say so; the others run.
+import process from "node:process";
 import { findProgram, installFromDebian } from "./find-program.mjs";
 
 /**
@@ -27,8 +28,14 @@ function ensure(variable, names, debian) {
 export function ensureServers() {
   const redis = ensure("REDIS_SERVER_PATH", ["redis-server", "valkey-server"], "redis-server");
   const turn = ensure("TURNSERVER_PATH", ["turnserver"], "coturn");
+  // Networks of their own, with faults, exist on Linux alone.
+  const isLinux = process.platform === "linux";
+  const nft = isLinux && ensure("NFT_PATH", ["nft"], "nftables");
+  const socat = isLinux && ensure("SOCAT_PATH", ["socat"], "socat");
   return {
     ...(redis && { REDIS_SERVER_PATH: redis }),
     ...(turn && { TURNSERVER_PATH: turn }),
+    ...(nft && { NFT_PATH: nft }),
+    ...(socat && { SOCAT_PATH: socat }),
   };
 }

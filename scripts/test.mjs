@@ -1,6 +1,6 @@
 // npm test: all tests, in a private network where that is possible. Arguments go to vitest:
 //   npm test -- --project unit
-// A browser, Redis and coturn must be there before the network is closed, since none can be installed from inside.
+// What tests need beside Node must be there before the network is closed, since nothing can be installed from inside.
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ensureChromium } from "./find-chromium.mjs";

@@ -1,6 +1,6 @@
 /** What several members do and have seen, all at the same time. */
 
-import type { Happening } from "./member.ts";
+import type { Happening } from "./happening.ts";
 import type { Actor } from "./stage.ts";
 
 /** Performs `act` for each at once. */

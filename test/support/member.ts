@@ -21,6 +21,7 @@ import { hashOfCluster } from "../../src/session/identity.ts";
 import { memoryStore } from "../../src/store/memory.ts";
 import { patterned } from "../../src/testing/expectations.ts";
 import { Cuttable } from "./cuttable.ts";
+import { ABOUT, EVENT_OF, type Happening } from "./happening.ts";
 
 /** How long a condition is waited for, ms. Far above what it takes: only a fault reaches it. */
 const PATIENCE_MS = 20_000;
@@ -39,22 +40,14 @@ export interface MemberOptions
     | "joinTimeoutMs"
     | "parameters"
     | "backoff"
+    | "udp"
+    | "iceTransportPolicy"
   > {
   readonly secretKeyHex?: string;
   /** Where it keeps what it keeps: a folder, or the name of a database. */
   readonly storeName?: string;
   /** Its links can be cut one by one. */
   readonly cuttable?: boolean;
-}
-
-/** An event of the mesh, in plain words. */
-export interface Happening {
-  /** Wall clock, ms: the same for all processes of a machine. */
-  readonly at: number;
-  readonly event: MeshEventName;
-  /** The member that it is about. */
-  readonly id: string;
-  readonly detail: string;
 }
 
 export interface HeardEntry {
@@ -296,6 +289,10 @@ export class Member {
     );
   }
 
+  async untilUnlinked(id: string, ms?: number): Promise<void> {
+    await this.#until(`no link with ${id}`, ms, ({ peers }) => !peers.get(id)?.linked);
+  }
+
   /** Resolves with how many links it has once these are at most so many. */
   async untilLinksAtMost(most: number, ms?: number): Promise<number> {
     const count = (mesh: Mesh): number => mesh.health.linkCount;
@@ -437,44 +434,3 @@ function entryOf(peer: Peer): PeerEntry {
   const { id, name, role, meta, state, node, linked, links, generation } = peer;
   return { id, name, role, meta, state, node, linked, links, generation };
 }
-
-const EVENT_OF: Readonly<Record<PeerState, MeshEventName>> = {
-  alive: "peer:up",
-  suspect: "peer:suspect",
-  asleep: "peer:asleep",
-  down: "peer:down",
-  left: "peer:leave",
-};
-
-const ofPeer = (peer: Peer | undefined, detail = "") => ({ id: peer?.id ?? "", detail });
-const nobody = (detail = "") => ({ id: "", detail });
-
-/** Which member an event is about, and the rest of it in a few words. */
-const ABOUT: {
-  readonly [E in MeshEventName]: (...args: MeshEvents[E]) => { id: string; detail: string };
-} = {
-  "peer:join": (peer) => ofPeer(peer),
-  "peer:up": (peer) => ofPeer(peer),
-  "peer:suspect": (peer) => ofPeer(peer),
-  "peer:asleep": (peer) => ofPeer(peer),
-  "peer:down": (peer) => ofPeer(peer),
-  "peer:leave": (peer) => ofPeer(peer),
-  "peer:update": (peer) => ofPeer(peer),
-  "peer:misbehaved": ofPeer,
-  "link:up": ofPeer,
-  "link:down": ofPeer,
-  "link:failed": (id, detail) => ({ id, detail }),
-  online: () => nobody(),
-  offline: () => nobody(),
-  health: ({ state }) => nobody(state),
-  seed: ({ state, reason = "" }) => nobody(`${state} ${reason}`),
-  gap: (peer, first, last) => ofPeer(peer, `${first}–${last}`),
-  "state:expired": (peer, key) => ofPeer(peer, key),
-  "state:gap": (peer, key, first, last) => ofPeer(peer, `${key} ${first}–${last}`),
-  refused: nobody,
-  "identity:taken": () => nobody(),
-  start: () => nobody(),
-  stop: () => nobody(),
-  error: (error) => nobody(String(error)),
-  store: (problem) => nobody(problem.message),
-};

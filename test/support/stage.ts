@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright";
 import { createSignalingServer, type SignalingServer } from "../../signaling-server/index.ts";
+import { callsOf } from "./calls.ts";
 import { launchOptions } from "./chromium.ts";
 import { type MemberOptions, type Remote, remote } from "./member.ts";
 import { nodeMember } from "./node-member.ts";
@@ -185,35 +186,4 @@ async function servePage(script: string): Promise<Server> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return server;
-}
-
-/** Calls of methods of a child's members, by message. They fail when it ends. */
-function callsOf(
-  child: ChildProcess,
-): (member: number, method: string, args: unknown[]) => Promise<unknown> {
-  interface Waiting {
-    resolve(result: unknown): void;
-    reject(error: Error): void;
-  }
-  const waiting = new Map<number, Waiting>();
-  let last = 0;
-  child.on(
-    "message",
-    ({ call, result, error }: { call: number; result: unknown; error?: string }) => {
-      const one = waiting.get(call);
-      waiting.delete(call);
-      if (error === undefined) one?.resolve(result);
-      else one?.reject(new Error(error));
-    },
-  );
-  child.once("exit", (code, signal) => {
-    for (const one of waiting.values()) {
-      one.reject(new Error(`the process ended: ${code ?? signal}`));
-    }
-  });
-  return (member, method, args) =>
-    new Promise((resolve, reject) => {
-      waiting.set(++last, { resolve, reject });
-      child.send({ call: last, member, method, args });
-    });
 }

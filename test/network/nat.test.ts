@@ -1,0 +1,60 @@
+// Members behind network address translation.
+import { beforeEach, expect, test } from "vitest";
+import { allTalk, each } from "../support/actors.ts";
+import { Lab } from "../support/lab/lab.ts";
+import { allAlive, downs, type LabActor, memberAt } from "../support/lab/members.ts";
+import type { NatKind } from "../support/lab/nat.ts";
+import { needLab } from "../support/lab/rights.ts";
+import { startSignaling, startTurn } from "../support/lab/servers.ts";
+
+beforeEach(({ skip }) => needLab(skip));
+
+const BOUND_MS = 30_000;
+
+/** Two members with WebRTC alone that have a server in public, and each a NAT of its own. */
+async function twoBehind(
+  kind: NatKind,
+  ice: readonly ("stun" | "turn")[],
+): Promise<{ one: LabActor; other: LabActor; printed: () => string }> {
+  const lab = await Lab.start();
+  const place = await lab.host();
+  const printed = await startTurn(place);
+  const seeds = [await startSignaling(place, ice)];
+  const hosts = [await lab.hostBehind(kind), await lab.hostBehind(kind)];
+  const [one, other] = await each(hosts, (host) => memberAt(host, { seeds, udp: false }));
+  return { one, other, printed } as { one: LabActor; other: LabActor; printed: () => string };
+}
+
+test("two members behind port-restricted NATs reach each other by what STUN tells them", async () => {
+  const { one, other, printed } = await twoBehind("port-restricted", ["stun"]);
+  await one.member.untilLinked([other.id], BOUND_MS);
+  await allTalk([one, other], "hello");
+  expect(printed()).not.toContain("ALLOCATE processed, success");
+});
+
+test("two members behind symmetric NATs reach each other through TURN, with credentials that the signaling server gave to each", async () => {
+  const { one, other, printed } = await twoBehind("symmetric", ["stun", "turn"]);
+  await one.member.untilLinked([other.id], BOUND_MS);
+  await allTalk([one, other], "hello");
+  for (const { id } of [one, other]) {
+    expect(printed()).toMatch(
+      new RegExp(`user <\\d+:${id}>: incoming packet ALLOCATE processed, success`),
+    );
+  }
+});
+
+test("members over UDP behind NATs of both kinds reach one in public, and each other over it", async () => {
+  const lab = await Lab.start();
+  const place = await lab.host();
+  const hosts = [await lab.hostBehind("port-restricted"), await lab.hostBehind("symmetric")];
+  const seed = `udp://${place.address}:7946`;
+  const first = await memberAt(place, { udp: { port: 7_946 } });
+  const others = await each(hosts, (host) =>
+    memberAt(host, { udp: { port: 7_946 }, seeds: [seed] }),
+  );
+  const all = [first, ...others];
+  await allAlive(all, BOUND_MS);
+  await allTalk(all, "hello");
+  for (const { member } of others) expect((await member.self()).links).toEqual([first.id]);
+  expect(await downs(all)).toEqual(all.map(() => []));
+});

@@ -1,0 +1,72 @@
+/** Members at the hosts of a lab, each in a process of its own. */
+
+import type { ChildProcess } from "node:child_process";
+import { expect } from "vitest";
+import { each, idsOf, without } from "../actors.ts";
+import { callsOf } from "../calls.ts";
+import { type MemberOptions, remote } from "../member.ts";
+import type { Actor } from "../stage.ts";
+import type { Host } from "./host.ts";
+
+export interface LabActor extends Actor {
+  readonly host: Host;
+  readonly process: ChildProcess;
+}
+
+const PORT = 7_946;
+
+/** Long, so that nobody is refused for it where much is lost. */
+const JOIN_TIMEOUT_MS = 60_000;
+
+/** Who is away is looked for often, so that no test waits for long. */
+const BACKOFF = { firstMs: 200, maxMs: 2_000 };
+
+export async function memberAt(
+  host: Host,
+  options: Partial<MemberOptions> = {},
+): Promise<LabActor> {
+  const child = await host.node("member");
+  const call = callsOf(child);
+  const member = remote((method, args) => call(0, method, args));
+  const name = host.outside;
+  const common = { cluster: "lab", secret: "only for the lab", name, backoff: BACKOFF };
+  const id = await member.join({ ...common, joinTimeoutMs: JOIN_TIMEOUT_MS, ...options });
+  return { name, id, member, process: child, host };
+}
+
+/** Members that meet over UDP: the first two are known to all others. */
+export async function membersOverUdp(hosts: readonly Host[]): Promise<LabActor[]> {
+  const seeds = hosts.slice(0, 2).map(({ address }) => `udp://${address}:${PORT}`);
+  const start = (host: Host, own: readonly string[]): Promise<LabActor> =>
+    memberAt(host, { udp: { port: PORT }, seeds: own });
+  // The first cannot wait for anybody.
+  const [first, ...others] = hosts;
+  if (first === undefined) return [];
+  return [await start(first, []), ...(await Promise.all(others.map((host) => start(host, seeds))))];
+}
+
+/** Whom each of these has held for dead. */
+export async function downs(some: readonly LabActor[]): Promise<string[][]> {
+  return await each(some, async ({ member }) => {
+    const story = await member.story();
+    return story.filter(({ event }) => event === "peer:down").map(({ id }) => id);
+  });
+}
+
+/** Each sees all others. */
+export async function allAlive(some: readonly LabActor[], ms: number): Promise<void> {
+  await each(some, (one) => one.member.untilAll(idsOf(without(some, one)), "alive", ms));
+}
+
+/** What each sets all others know, and what each says all others hear, once. */
+export async function allReach(some: readonly LabActor[], name: string, ms: number): Promise<void> {
+  await each(some, (one) => one.member.set(name, one.name));
+  await each(some, (one) => one.member.say(name, one.name));
+  await each(some, async ({ member, id: own }) => {
+    const others = some.filter(({ id }) => id !== own);
+    await each(others, (other) => member.untilKnown(other.id, name, other.name, ms));
+    await member.untilHeard(name, others.length, ms);
+    const heard = (await member.heard(name)).map(({ from }) => from);
+    expect(heard.sort(), `heard by ${own}`).toEqual(idsOf(others));
+  });
+}
