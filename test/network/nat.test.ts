@@ -6,33 +6,41 @@ import { allAlive, downs, type LabActor, memberAt } from "../support/lab/members
 import type { NatKind } from "../support/lab/nat.ts";
 import { needLab } from "../support/lab/rights.ts";
 import { startSignaling, startTurn } from "../support/lab/servers.ts";
+import type { MemberOptions } from "../support/member.ts";
 
 beforeEach(({ skip }) => needLab(skip));
 
 const BOUND_MS = 30_000;
+/** As long as it is by default: what is tried first must leave time for what is tried next. */
+const JOIN_TIMEOUT_MS = 15_000;
 
-/** Two members with WebRTC alone that have a server in public, and each a NAT of its own. */
+/** Two members that have a server in public, and each a NAT of its own. */
 async function twoBehind(
   kind: NatKind,
   ice: readonly ("stun" | "turn")[],
+  options: Partial<MemberOptions> = {},
 ): Promise<{ one: LabActor; other: LabActor; printed: () => string }> {
   const lab = await Lab.start();
   const place = await lab.host();
   const printed = await startTurn(place);
   const seeds = [await startSignaling(place, ice)];
   const hosts = [await lab.hostBehind(kind), await lab.hostBehind(kind)];
-  const [one, other] = await each(hosts, (host) => memberAt(host, { seeds, udp: false }));
+  const [one, other] = await each(hosts, (host) =>
+    memberAt(host, { seeds, joinTimeoutMs: JOIN_TIMEOUT_MS, ...options }),
+  );
   return { one, other, printed } as { one: LabActor; other: LabActor; printed: () => string };
 }
 
 test("two members behind port-restricted NATs reach each other by what STUN tells them", async () => {
-  const { one, other, printed } = await twoBehind("port-restricted", ["stun"]);
+  const { one, other, printed } = await twoBehind("port-restricted", ["stun"], {
+    udp: false,
+  });
   await one.member.untilLinked([other.id], BOUND_MS);
   await allTalk([one, other], "hello");
   expect(printed()).not.toContain("ALLOCATE processed, success");
 });
 
-test("two members behind symmetric NATs reach each other through TURN, with credentials that the signaling server gave to each", async () => {
+test("two members behind symmetric NATs, whose UDP transports find no way, reach each other through TURN, with credentials that the signaling server gave to each", async () => {
   const { one, other, printed } = await twoBehind("symmetric", ["stun", "turn"]);
   await one.member.untilLinked([other.id], BOUND_MS);
   await allTalk([one, other], "hello");

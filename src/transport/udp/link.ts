@@ -73,6 +73,7 @@ export class UdpLink implements Link {
   }
 
   giveUpAfter(ms: number, why: () => string): void {
+    clearTimeout(this.#openTimer);
     if (ms <= 0) return;
     const message = () => `no connection within ${ms} ms: ${why()}`;
     this.#openTimer = setTimeout(() => this.fail("timeout", message()), ms);

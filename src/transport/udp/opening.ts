@@ -53,9 +53,11 @@ export class Opening {
     this.#host = host;
   }
 
-  /** Opens it by signals. */
-  bySignals(): void {
-    this.link.onSignal((payload) => this.#onSignal(payload));
+  /** Opens it by signals. @param heard the other end has said where it is */
+  bySignals(heard: () => void): void {
+    this.link.onSignal((payload) => {
+      if (this.#onSignal(payload)) heard();
+    });
     if (this.link.initiator) this.#say("offer");
   }
 
@@ -87,16 +89,18 @@ export class Opening {
     this.#sockets.clear();
   }
 
-  #onSignal(payload: Uint8Array): void {
+  /** False for what was not awaited. */
+  #onSignal(payload: Uint8Array): boolean {
     const signal = decodeSignal(payload);
     const awaited = this.link.initiator ? "answer" : "offer";
-    if (this.#heard || signal?.role !== awaited) return;
+    if (this.#heard || signal?.role !== awaited) return false;
     this.#heard = true;
     if (!this.link.initiator) this.#say("answer");
     this.#whenListening((own) => {
       const token = Buffer.from(signal.token);
       for (const endpoint of signal.endpoints) this.#dial(endpoint, own, "attempt", token);
     });
+    return true;
   }
 
   #say(role: "offer" | "answer"): void {

@@ -54,7 +54,7 @@ export interface UdpOptions {
 
 const OPEN_MAX = 256;
 const OPEN_TIMEOUT_MS = 15_000;
-/** Nobody carries signals for a link that is dialled: it is there soon, or not. */
+/** Who is dialled at all its addresses is there soon, or not. */
 const DIAL_TIMEOUT_MS = 5_000;
 /** How long a closing transport lets its links flush, so that the process can end soon, ms. */
 const CLOSE_FLUSH_MS = 500;
@@ -117,8 +117,12 @@ class UdpTransport implements Transport, Dialling {
     const refusal = this.#refusal;
     if (refusal !== undefined) return closedLink(handlers, refusal);
     const { opening, link } = this.#begin(initiator, handlers);
-    link.giveUpAfter(openTimeoutMs ?? (trickle ? OPEN_TIMEOUT_MS : 0), () => opening.why());
-    opening.bySignals();
+    const why = (): string => opening.why();
+    link.giveUpAfter(openTimeoutMs ?? (trickle ? OPEN_TIMEOUT_MS : 0), why);
+    opening.bySignals(() => {
+      // Whoever can be dialled is there soon; else the next transport's turn comes in time for `join`.
+      if (openTimeoutMs === undefined && trickle) link.giveUpAfter(DIAL_TIMEOUT_MS, why);
+    });
     return link;
   }
 
