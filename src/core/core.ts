@@ -66,6 +66,11 @@ export class Core implements Machine {
     return this.#layers.membership.table.isLive(id);
   }
 
+  /** Something that we have written waits for its proof, and is not told before. */
+  get isProving(): boolean {
+    return this.#layers.proofs.isBusy;
+  }
+
   /** Every member, ourselves included. */
   members(): MemberView[] {
     const own = this.#layers.membership.table.get(this.#config.id) as Member;

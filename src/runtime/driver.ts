@@ -87,8 +87,7 @@ export class Driver {
   readonly #inputs: Input[] = [];
   readonly #events: MeshEvent[] = [];
   #lastLink = 0;
-  /** How many requests for proofs are under way, and who waits for their end. */
-  #signing = 0;
+  /** Who waits until all that was written is proven. */
   readonly #whenProven: (() => void)[] = [];
   /** Who waits for a link with a member to be greeted. */
   readonly #awaited = new Map<MemberId, () => void>();
@@ -125,7 +124,7 @@ export class Driver {
 
   /** Resolves when all that was written has its proof, and is on its way; undefined when it is. */
   proven(): Promise<void> | undefined {
-    if (this.#signing === 0) return undefined;
+    if (!this.core.isProving) return undefined;
     return new Promise((resolve) => this.#whenProven.push(resolve));
   }
 
@@ -226,6 +225,8 @@ export class Driver {
     }
     this.#clock.wakeAt(this.#closed ? Number.POSITIVE_INFINITY : this.core.deadline);
     this.#tell();
+    if (this.#whenProven.length === 0 || this.core.isProving) return;
+    for (const then of this.#whenProven.splice(0)) then();
   }
 
   #step(input: Input): void {
@@ -289,8 +290,7 @@ export class Driver {
         this.#links.get(effect.link)?.close();
         return;
       case "sign":
-        void this.#sign(effect);
-        return;
+        return this.#sign(effect);
       case "verify":
         return this.#verify(effect);
       case "keep":
@@ -300,18 +300,14 @@ export class Driver {
     }
   }
 
-  async #sign({ ticket, contents, apart }: Extract<Effect, { type: "sign" }>): Promise<void> {
-    this.#signing++;
-    try {
-      const proofs = (await this.#notary?.prove(contents, apart)) ?? [];
-      // What was written meanwhile is the next.
-      this.input({ type: "signed", ticket, proofs });
-    } catch (error) {
-      this.#onError?.(error);
-    }
-    this.#signing--;
-    if (this.#signing > 0) return;
-    for (const then of this.#whenProven.splice(0)) then();
+  #sign({ ticket, contents, apart }: Extract<Effect, { type: "sign" }>): void {
+    this.#notary?.prove(contents, apart).then(
+      (proofs) => this.input({ type: "signed", ticket, proofs }),
+      (error) => {
+        this.input({ type: "signed", ticket, proofs: [] });
+        this.#onError?.(error);
+      },
+    );
   }
 
   #verify({ ticket, claims }: Extract<Effect, { type: "verify" }>): void {

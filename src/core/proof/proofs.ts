@@ -75,6 +75,11 @@ export class Proofs {
     );
   }
 
+  /** Something that we have written waits for its proof, and is not told before. */
+  get isBusy(): boolean {
+    return this.#writes.isBusy;
+  }
+
   /** At the end of a step. */
   flush(now: number): void {
     this.#records.flush(now);

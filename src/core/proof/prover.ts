@@ -47,6 +47,11 @@ export class Prover {
     this.#waiting.push({ content, then });
   }
 
+  /** Something of ours waits for its proof. */
+  get isBusy(): boolean {
+    return this.#underway.length > 0 || this.#waiting.length > 0;
+  }
+
   /** At the end of a step. */
   flush(now: number): void {
     if (this.#underway.length > 0 || this.#waiting.length === 0) return;
