@@ -66,7 +66,7 @@ export class Core implements Machine {
     return this.#layers.membership.table.isLive(id);
   }
 
-  /** Something that we have written waits for its proof, and is not told before. */
+  /** Something that we have written, or say of ourselves, waits for its proof, and is not told before. */
   get isProving(): boolean {
     return this.#layers.proofs.isBusy;
   }

@@ -75,9 +75,9 @@ export class Proofs {
     );
   }
 
-  /** Something that we have written waits for its proof, and is not told before. */
+  /** Something that we have written, or say of ourselves, waits for its proof, and is not told before. */
   get isBusy(): boolean {
-    return this.#writes.isBusy;
+    return this.#writes.isBusy || this.#records.isBusy;
   }
 
   /** At the end of a step. */
