@@ -314,7 +314,7 @@ export class Driver {
     this.#notary?.check(claims).then(
       (good) => this.input({ type: "verified", ticket, good }),
       (error) => {
-        this.input({ type: "verified", ticket, good: [] });
+        this.input({ type: "verified", ticket, good: claims.map(() => false) });
         this.#onError?.(error);
       },
     );

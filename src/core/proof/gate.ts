@@ -74,6 +74,9 @@ export class Gate {
     const items = this.#contents === undefined ? [] : this.#itemsOf(message, this.#contents);
     const mayPass = !this.#queues.has(from) || overtakes(message);
     if (items.length === 0 && mayPass) return this.#out.message(from, message);
+    // Only messages are too many: the end of the link still has its turn.
+    const waiting = this.#queues.get(from)?.length ?? 0;
+    if (waiting >= WAITING_MAX) return this.#out.overloaded(from);
     this.#wait(from, items, (bad) => {
       const rest = bad.size === 0 ? message : without(message, bad);
       if (rest !== undefined) this.#out.message(from, rest);
@@ -115,7 +118,6 @@ export class Gate {
 
   #wait(from: MemberId, items: readonly Item[], run: Waiting["run"]): void {
     const queue = this.#queues.get(from) ?? [];
-    if (queue.length >= WAITING_MAX) return this.#out.overloaded(from);
     this.#queues.set(from, queue);
     const waiting: Waiting = { items, run, bad: undefined };
     queue.push(waiting);
