@@ -29,7 +29,9 @@ export type Manner =
   /** Names another certificate in offers and answers. */
   | "swap"
   /** Loses the first packets that it is given. */
-  | "lossy";
+  | "lossy"
+  /** Names nobody but whom it has invented. */
+  | "hiding";
 
 const INTRODUCE_EVERY_MS = 2_000;
 const LOST_FIRST = 5;
@@ -103,7 +105,8 @@ export class MaliciousServer {
   }
 
   #named(): string[] {
-    return [...this.#invented.keys(), ...this.#members.keys()].slice(0, 8);
+    const real = this.manner === "hiding" ? [] : this.#members.keys();
+    return [...this.#invented.keys(), ...real].slice(0, 8);
   }
 
   close(): void {
