@@ -31,13 +31,13 @@ export default [
   {
     ...common,
     name: "join",
-    limit: "77 kB",
+    limit: "79.5 kB",
     modifyEsbuildConfig: (config) => bundle(config, [leaveDynamicImports]),
   },
   {
     ...common,
     name: "join and all that loads on first use",
-    limit: "120.2 kB",
+    limit: "150 kB",
     modifyEsbuildConfig: (config) => bundle(config, []),
   },
 ];

@@ -25,6 +25,7 @@ import {
 } from "./membership/table.ts";
 import { kindsOf, viewOf } from "./membership/view.ts";
 import { Linking } from "./overlay/linking.ts";
+import { Parts } from "./parts.ts";
 import type { Digest } from "./proof/contents.ts";
 import { Proofs } from "./proof/proofs.ts";
 import { receive, receiveInner } from "./reception.ts";
@@ -64,6 +65,7 @@ export class Composition {
   readonly broadcast: Broadcast;
   readonly state: Replication;
   readonly common: Common;
+  readonly parts: Parts;
   readonly #config: Config;
   readonly #codec: FrameCodec;
   readonly stalls = new Stalls();
@@ -97,6 +99,7 @@ export class Composition {
     this.state = this.#makeReplication(rng.fork("state"), digest);
     this.linking = this.#makeLinking(rng);
     this.common = this.#makeCommon();
+    this.parts = this.#makeParts(rng.fork("parts"));
     this.membership.own.begin();
   }
 
@@ -172,6 +175,8 @@ export class Composition {
       if (present || wasPresent) this.state.setLive(id, generation, present);
       if (!present) this.delivery.gone(id);
       else if (generation !== before?.record.generation) this.delivery.streams.gone(id);
+      if (present !== wasPresent || generation !== before?.record.generation)
+        this.parts.onMember(id, generation, present);
       if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
       if (after.state === "left") this.state.drop(id);
       if (before === undefined) this.broadcast.onKnown(id, this.now);
@@ -192,7 +197,9 @@ export class Composition {
   }
 
   #tellState(changes: readonly StateChange[]): void {
-    for (const change of changes) this.emit({ type: "state", ...change });
+    for (const change of changes) {
+      if (!this.parts.announced(change)) this.emit({ type: "state", ...change });
+    }
   }
 
   /** What it says of itself is to be proven before anybody is told. */
@@ -454,6 +461,21 @@ export class Composition {
         const sameLife = speaker?.record.generation === id.generation;
         this.broadcast.onLasting(id, words, isHere && sameLife, lifeMs, this.now);
       },
+    });
+  }
+
+  #makeParts(rng: Rng): Parts {
+    const { table } = this.membership;
+    return new Parts(this.deadlines, rng, {
+      id: this.#config.id,
+      now: () => this.now,
+      generation: () => table.own.generation,
+      member: (id) => table.get(id),
+      members: () => table.others(),
+      values: (owner) => this.state.store.replicaOf(owner)?.values() ?? [],
+      send: (to, name, bytes) => this.delivery.reach(to, { type: "part", name, bytes }),
+      write: (key, value) => this.state.write(key, value),
+      effect: (effect) => void this.#effects.push(effect),
     });
   }
 

@@ -161,6 +161,7 @@ export class Core implements Machine {
       case "resumed":
         this.#layers.membership.resume(input.gapMs, now);
         this.#layers.delivery.streams.resumed(input.gapMs);
+        this.#layers.parts.onResumed(input.gapMs);
         return this.#layers.linking.retry(now);
       case "online":
         return this.#layers.linking.retry(now);
@@ -172,6 +173,10 @@ export class Core implements Machine {
         return this.#layers.proofs.onSigned(input.ticket, input.proofs);
       case "verified":
         return this.#layers.proofs.gate.onVerified(input.ticket, input.good);
+      case "attach":
+        return this.#layers.parts.attach(input.part, input.make);
+      case "stored":
+        return this.#layers.parts.onStored(input.ticket, input.problem);
       case "command":
         return this.#onCommand(input.command);
     }
@@ -247,6 +252,8 @@ export class Core implements Machine {
         return this.#layers.delivery.onDeadline(Number(subject));
       case "stream":
         return this.#layers.delivery.streams.onDeadline(Number(subject));
+      case "part":
+        return this.#layers.parts.onDeadline(subject);
       case "search":
         return this.#layers.delivery.onSearchDeadline(subject);
     }
@@ -293,6 +300,8 @@ export class Core implements Machine {
         return this.#layers.delivery.streams.read(command.id, command.count);
       case "streamAbort":
         return this.#layers.delivery.streams.abort(command.id, command.message);
+      case "part":
+        return this.#layers.parts.onCommand(command.part, command.command);
       case "sync":
         return this.#layers.sync();
       case "describe":
@@ -303,6 +312,7 @@ export class Core implements Machine {
       case "sleep":
         return this.#layers.membership.sleep(this.#layers.now);
       case "leave":
+        this.#layers.parts.onLeave();
         this.#layers.membership.leave(this.#layers.now);
         return this.#layers.stop("leaving", { type: "left" });
     }

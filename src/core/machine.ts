@@ -8,6 +8,7 @@
  */
 
 import type { MemberId } from "./lib/ids.ts";
+import type { MakePart, PartChange, PartName, StoreProblem } from "./part.ts";
 
 export type { MemberId };
 
@@ -95,6 +96,14 @@ export type Input =
       readonly ticket: number;
       readonly good: readonly (boolean | undefined)[];
     }
+  /** This member has this part from now on. */
+  | { readonly type: "attach"; readonly part: PartName; readonly make: MakePart }
+  /** What a `store` effect asked for is on the disk, or not. */
+  | {
+      readonly type: "stored";
+      readonly ticket: number;
+      readonly problem?: StoreProblem | undefined;
+    }
   | { readonly type: "command"; readonly command: Command };
 
 /** Somebody is said to have made this. */
@@ -167,6 +176,8 @@ export type Command =
   | { readonly type: "streamAbort"; readonly id: number; readonly message: string }
   /** Replaces what the member says about itself. */
   | { readonly type: "describe"; readonly about: About }
+  /** For a part, by the part's own commands. */
+  | { readonly type: "part"; readonly part: PartName; readonly command: unknown }
   /** Compares now, with every neighbour, what both know. */
   | { readonly type: "sync" }
   /** The host may stop this member from now on without a word (a hidden page), or not. */
@@ -228,6 +239,13 @@ export type Effect =
       readonly ticket: number;
       readonly contents: readonly Uint8Array[];
       readonly apart: boolean;
+    }
+  /** Write this, all or nothing, after what was asked for before: answered by `stored` once the disk has it. */
+  | {
+      readonly type: "store";
+      readonly ticket: number;
+      readonly part: PartName;
+      readonly changes: readonly PartChange[];
     }
   /** Check who made these: answered by `verified`. */
   | { readonly type: "verify"; readonly ticket: number; readonly claims: readonly Claimed[] }
@@ -335,6 +353,8 @@ export type MeshEvent =
       readonly atMs: number;
     }
   | ({ readonly type: "stream"; readonly id: number } & StreamEvent)
+  /** By the part's own events. */
+  | { readonly type: "part"; readonly part: PartName; readonly event: unknown }
   /** A write of ours did not fit the limits of the state. */
   | { readonly type: "writeRefused"; readonly key: string }
   | { readonly type: "said"; readonly id: number }

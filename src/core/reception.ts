@@ -6,6 +6,7 @@ import type { Stalls } from "./links/stalls.ts";
 import type { MemberId } from "./machine.ts";
 import type { Membership } from "./membership/membership.ts";
 import type { Linking } from "./overlay/linking.ts";
+import type { Parts } from "./parts.ts";
 import type { Delivery } from "./routing/delivery.ts";
 import type { Common } from "./shared/common.ts";
 import type { Replication } from "./state/replication.ts";
@@ -21,6 +22,7 @@ export interface Layers {
   readonly common: Common;
   readonly stalls: Stalls;
   readonly quarantine: Quarantine;
+  readonly parts: Parts;
   offended(id: MemberId, what: Offence): void;
   /** The time of the step that runs, ms. */
   readonly now: number;
@@ -146,6 +148,7 @@ export function receiveInner(layers: Layers, from: MemberId, inner: Inner): void
   } else if (inner.type === "probeAck") layers.membership.failures.onProbeAck(from, layers.now);
   else if (inner.type === "direct") layers.delivery.onDirect(from, inner);
   else if (inner.type === "directAck") layers.delivery.onAck(from, inner);
+  else if (inner.type === "part") layers.parts.onMessage(from, inner.name, inner.bytes);
   else if (isOfStream(inner)) layers.delivery.streams.onMessage(from, inner);
   else if (inner.type !== "linkRequest" || !layers.quarantine.has(from, layers.now)) {
     layers.linking.onInner(from, inner, undefined, layers.now);

@@ -1,6 +1,7 @@
 /** What the core tells, as the application sees and hears it: peers, state, messages, events, answers. */
 
 import type { Command, MemberId, MemberView, MeshEvent } from "../core/machine.ts";
+import type { PartName } from "../core/part.ts";
 import type { LinkView } from "../core/view.ts";
 import type { Logger } from "../runtime/host.ts";
 import type { Refusal } from "../session/session.ts";
@@ -46,6 +47,8 @@ export class Inbound {
   readonly streaming: Streaming;
   readonly said: Answers = pendingAnswers();
   readonly sent: Answers = pendingAnswers();
+  /** Who hears what a part of the core tells. */
+  readonly parts = new Map<PartName, (event: unknown) => void>();
   /** Values that came and could not be read. */
   unreadable = 0;
   /** Attempts at links that failed since the last one came about. */
@@ -110,6 +113,8 @@ export class Inbound {
         return this.config.take(event);
       case "stream":
         return this.streaming.tell(event);
+      case "part":
+        return this.parts.get(event.part)?.(event.event);
       case "said":
         return this.said.resolve(event.id);
       case "sent":

@@ -3,6 +3,7 @@
  * them, none included. `chat.*` matches `chat.message` and not `chat`; `chat.**` matches both.
  */
 
+import { RESERVED } from "../core/part.ts";
 import { HearsayError } from "../errors.ts";
 
 /** Characters of a name or key. Four bytes each still fit the wire's 256. */
@@ -17,6 +18,9 @@ export function checkName(name: unknown): asserts name is string {
       "name:bad",
       `a name has 1 to ${NAME_LENGTH_MAX} characters: got ${show(name)}`,
     );
+  }
+  if (name.startsWith(RESERVED)) {
+    throw new HearsayError("name:bad", `a name does not begin with a NUL: got ${show(name)}`);
   }
   if (name.includes("*")) {
     throw new HearsayError(

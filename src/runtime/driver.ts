@@ -17,8 +17,10 @@ import type {
   MemberId,
   MeshEvent,
 } from "../core/machine.ts";
+import type { PartChange, PartName } from "../core/part.ts";
 import type { Sealing } from "../core/routing/seals.ts";
 import type { LinkView } from "../core/view.ts";
+import { HearsayError } from "../errors.ts";
 import type { Notary } from "../session/notary.ts";
 import type { ProvenLink, SecuredTransport } from "../session/secured.ts";
 import type { CloseReason, Link, LinkHandlers } from "../transport/transport.ts";
@@ -50,6 +52,10 @@ export interface DriverOptions
   readonly onError?: (error: unknown) => void;
   /** Keeps an entry of the shared configuration over the end of this life. */
   readonly onKeep?: ((key: string, entry: Uint8Array) => void) | undefined;
+  /** Writes what a part keeps, all or nothing, in the order of the calls; resolves when the disk has it. */
+  readonly onStore?:
+    | ((part: PartName, changes: readonly PartChange[]) => Promise<void>)
+    | undefined;
 }
 
 /** A transport that is not the last one to try has so long to open a link, ms: TCP knocks three times in it. */
@@ -77,6 +83,7 @@ export class Driver {
   readonly transports: readonly SecuredTransport[];
   readonly #onEvent: (event: MeshEvent) => void;
   readonly #onKeep: DriverOptions["onKeep"];
+  readonly #onStore: DriverOptions["onStore"];
   readonly #onError: DriverOptions["onError"];
   readonly #notary: Notary | undefined;
   readonly #clock: Clock;
@@ -106,6 +113,7 @@ export class Driver {
     this.transports = options.transports;
     this.#onEvent = options.onEvent;
     this.#onKeep = options.onKeep;
+    this.#onStore = options.onStore;
     this.#onError = options.onError;
     this.#notary = options.notary;
     this.core = new Core(options.config, this.#clock.now(), {
@@ -293,11 +301,26 @@ export class Driver {
         return this.#sign(effect);
       case "verify":
         return this.#verify(effect);
+      case "store":
+        return this.#store(effect);
       case "keep":
         return this.#onKeep?.(effect.key, effect.entry);
       case "emit":
         this.#events.push(effect.event);
     }
+  }
+
+  #store({ ticket, part, changes }: Extract<Effect, { type: "store" }>): void {
+    if (this.#onStore === undefined) {
+      return this.input({ type: "stored", ticket, problem: "missing" });
+    }
+    this.#onStore(part, changes).then(
+      () => this.input({ type: "stored", ticket }),
+      (error: unknown) => {
+        const isFull = error instanceof HearsayError && error.code === "store:full";
+        this.input({ type: "stored", ticket, problem: isFull ? "full" : "failed" });
+      },
+    );
   }
 
   #sign({ ticket, contents, apart }: Extract<Effect, { type: "sign" }>): void {

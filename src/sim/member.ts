@@ -2,7 +2,8 @@
 
 import type { Config } from "../core/config.ts";
 import type { Core } from "../core/core.ts";
-import type { AttemptId, Input, Lane, LinkId, MeshEvent } from "../core/machine.ts";
+import type { AttemptId, Input, Lane, LinkId, MemberId, MeshEvent } from "../core/machine.ts";
+import { SimDisk } from "./disks.ts";
 
 /** One end of a link. */
 export interface LinkEnd {
@@ -43,6 +44,8 @@ export class SimMember {
   readonly attempts = new Map<AttemptId, SimAttempt>();
   /** What its store holds of the shared configuration. */
   readonly kept = new Map<string, Uint8Array>();
+  /** What its parts keep; its next life finds it again. */
+  disk = new SimDisk();
   /** When it was added, ms. */
   readonly bornAt: number;
 
@@ -113,4 +116,10 @@ export class SimMember {
     this.#clock = this.clock(now) + Math.max(0, ms);
     this.#since = now;
   }
+}
+
+/** How wrong a member's wall clock is: most by up to a second, one in 16 by an hour. Ms. */
+export function wallSkewMs(id: MemberId): number {
+  const [some, more] = [Number.parseInt(id.slice(0, 4), 16), Number.parseInt(id.slice(4, 5), 16)];
+  return (some / 65_536 - 0.5) * (more === 0 ? 7_200_000 : 2_000);
 }

@@ -1,5 +1,39 @@
 /** A 64-bit hash of everything that happens: two runs with equal hashes were the same run. */
 
+import type { Input } from "../core/machine.ts";
+
+const INPUTS: readonly Input["type"][] = [
+  "packet",
+  "linkUp",
+  "linkDown",
+  "connectFailed",
+  "writable",
+  "signal",
+  "seedUp",
+  "seedPacket",
+  "seedGone",
+  "seedDown",
+  "deadline",
+  "resumed",
+  "command",
+  "online",
+  "clock",
+  "restored",
+  "signed",
+  "verified",
+  "attach",
+  "stored",
+];
+const INPUT_CODES: Readonly<Record<string, number>> = Object.fromEntries(
+  INPUTS.map((type, code) => [type, code]),
+);
+export const SENT_CODE = 128;
+
+/** What stands for an input in the hash. */
+export function codeOf({ type }: Input): number {
+  return INPUT_CODES[type] ?? INPUTS.length;
+}
+
 const float = new Float64Array(1);
 const words = new Uint32Array(float.buffer);
 

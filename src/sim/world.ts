@@ -8,16 +8,17 @@ import { type Config, type Identity, type Parameters, parseConfig } from "../cor
 import { Core } from "../core/core.ts";
 import { Rng } from "../core/lib/rng.ts";
 import type { Command, Effect, Input, Lane, MemberId, MeshEvent } from "../core/machine.ts";
+import { Disks } from "./disks.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Hosts } from "./host.ts";
-import { SimMember } from "./member.ts";
+import { SimMember, wallSkewMs } from "./member.ts";
 import { Network } from "./network.ts";
 import { type NetworkOptions, networkOptions } from "./network-options.ts";
 import { givenTo, Notary } from "./notary.ts";
 import { SeedServer } from "./seed-server.ts";
 import { randomOverlay, settledTable } from "./settle.ts";
 import { sharedCodec } from "./shared-codec.ts";
-import { Trace } from "./trace.ts";
+import { codeOf, SENT_CODE, Trace } from "./trace.ts";
 
 export interface AddOptions extends Partial<Identity> {
   readonly parameters?: Partial<Parameters>;
@@ -72,31 +73,6 @@ export interface RestartOptions {
   readonly newId?: boolean;
 }
 
-const INPUTS: readonly Input["type"][] = [
-  "packet",
-  "linkUp",
-  "linkDown",
-  "connectFailed",
-  "writable",
-  "signal",
-  "seedUp",
-  "seedPacket",
-  "seedGone",
-  "seedDown",
-  "deadline",
-  "resumed",
-  "command",
-  "online",
-  "clock",
-  "restored",
-  "signed",
-  "verified",
-];
-const INPUT_CODES: Readonly<Record<string, number>> = Object.fromEntries(
-  INPUTS.map((type, code) => [type, code]),
-);
-const SENT_CODE = 128;
-
 /** The hash of the name of every member's cluster, unless it is given another. */
 const CLUSTER = 1;
 
@@ -108,6 +84,7 @@ export class World {
   readonly network: Network;
   readonly seedServer: SeedServer;
   readonly notary: Notary;
+  readonly disks: Disks<SimMember>;
   readonly seed: number;
   readonly #options: WorldOptions;
   readonly #ids: Rng;
@@ -143,6 +120,7 @@ export class World {
     this.network = new Network(networkOptions(network), this.#queue, rng.fork("network"), out);
     this.seedServer = new SeedServer(this.#queue, rng.fork("seed-server"), out);
     this.notary = new Notary(rng.fork("notary"));
+    this.disks = new Disks(this.#queue, rng.fork("disks"), out);
     this.#ids = rng.fork("ids");
     this.#hosts = new Hosts(this.#queue, (member, input) => this.#step(member, input));
   }
@@ -245,6 +223,7 @@ export class World {
     const member = this.add({ ...identity, id: former.config.id });
     const entries = [...former.kept.values()];
     for (const [key, entry] of former.kept) if (store) member.kept.set(key, entry);
+    if (store) member.disk = former.disk;
     if (store && entries.length > 0) this.input(member, { type: "restored", entries });
     return member;
   }
@@ -429,7 +408,7 @@ export class World {
   #step(member: SimMember, input: Input): void {
     this.#steps++;
     const size = input.type === "packet" ? input.bytes.length : 0;
-    this.#trace.add(this.now, member.index, INPUT_CODES[input.type] ?? INPUTS.length, size);
+    this.#trace.add(this.now, member.index, codeOf(input), size);
     for (const observer of this.#observers.onInput) observer.onInput(member, input);
     const effects = member.core.step(input, member.clock(this.now));
     for (const effect of effects) this.#perform(member, effect);
@@ -469,6 +448,8 @@ export class World {
         const answer = this.notary.answer(member.config.id, effect);
         return this.later(this.notary.delayMs(), () => this.input(member, answer));
       }
+      case "store":
+        return this.disks.write(member, effect);
       case "keep":
         member.kept.set(effect.key, effect.entry);
         return;
@@ -483,6 +464,7 @@ export class World {
 
   #gone(member: SimMember, how: "crash" | "stop"): void {
     member.alive = false;
+    this.disks.onGone(member);
     member.goneAt = this.now;
     this.seedServer.remove(member);
     this.#fault(how, member);
@@ -491,10 +473,4 @@ export class World {
   #fault(what: Fault, member: SimMember | undefined): void {
     for (const observer of this.#observers.onFault) observer.onFault(what, member);
   }
-}
-
-/** How wrong a member's wall clock is: most by up to a second, one in 16 by an hour. Ms. */
-function wallSkewMs(id: MemberId): number {
-  const [some, more] = [Number.parseInt(id.slice(0, 4), 16), Number.parseInt(id.slice(4, 5), 16)];
-  return (some / 65_536 - 0.5) * (more === 0 ? 7_200_000 : 2_000);
 }

@@ -132,6 +132,7 @@ export const inners: { [T in Inner["type"]]: fc.Arbitrary<Extract<Inner, { type:
     instead: fc.option(id, { nil: undefined }),
   }),
   signal: typed("signal", { attempt: number, number, payload: bytes }),
+  part: typed("part", { name: fc.constantFrom("channel" as const, "queue" as const), bytes }),
   direct: typed("direct", { generation: number, sequence: number, name, value: bytes }),
   directAck: typed("directAck", { generation: number, sequence: number }),
   routeFound: fc.constant({ type: "routeFound" as const }),

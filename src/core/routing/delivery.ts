@@ -13,7 +13,7 @@ import { Routes } from "./routes.ts";
 import type { Seals } from "./seals.ts";
 import { RouteSearch } from "./search.ts";
 
-/** What a message that waits for a record may hold: those that do are small. */
+/** What a message that waits for a record holds beside the bytes of a part. */
 const WAITING_BYTES = 1_024;
 
 export interface DeliveryOut {
@@ -106,10 +106,19 @@ export class Delivery {
   }
 
   /** Sends once and does not look back. False when there is no way now. */
-  carry(to: MemberId, inner: Inner): boolean {
+  carry(to: MemberId, inner: Inner, bytes = 0): boolean {
     if (this.#router.carry(to, inner) !== undefined) return true;
     if (this.#router.hop(to) === undefined) return false;
-    return this.#out.seals.waitFor(to, WAITING_BYTES, () => void this.#router.carry(to, inner));
+    const then = (): void => void this.#router.carry(to, inner);
+    return this.#out.seals.waitFor(to, WAITING_BYTES + bytes, then);
+  }
+
+  /** As {@link carry}, of any size. Where no way is known one is looked for; much of it makes a link worth while. */
+  reach(to: MemberId, inner: Extract<Inner, { type: "part" }>): boolean {
+    const isOnItsWay = this.carry(to, inner, inner.bytes.length);
+    if (!isOnItsWay) this.#search.find(to, this.#now());
+    this.#noteDemand(to, inner.bytes.length);
+    return isOnItsWay;
   }
 
   /** The next piece of a stream for the link with `neighbour`, which has room. */

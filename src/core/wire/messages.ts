@@ -4,6 +4,7 @@
  */
 
 import { PARTS_MAX } from "../lib/hash.ts";
+import { PARTS } from "../part.ts";
 import {
   boolean,
   bytes,
@@ -300,7 +301,9 @@ const inners = {
     message: name,
   }),
 } as const;
-const inner = union(inners);
+/** What a part of the sender says to the same part of the receiver: opaque here. */
+const part = struct({ name: oneOf(PARTS), bytes: bytes(VALUE_BYTES_MAX) });
+const inner = union({ ...inners, part });
 export type Inner = Infer<typeof inner>;
 
 /** How relays are to treat what they cannot read: as other bulk, ahead of it, or in turns with it. */
@@ -316,6 +319,7 @@ const enclosed = union({
     number: varint,
     bytes: bytes(SEALED_BYTES_MAX),
   }),
+  part,
 });
 export type Enclosed = Infer<typeof enclosed>;
 export type Sealed = Extract<Enclosed, { type: "sealed" }>;
