@@ -8,12 +8,24 @@ import type { Effect, Input } from "../core/machine.ts";
 import type { PartName, StoreProblem } from "../core/part.ts";
 import type { EventQueue } from "./event-queue.ts";
 
-type Write = Extract<Effect, { type: "store" }>;
+export type Write = Extract<Effect, { type: "store" }>;
 
 /** Whose disk it is. */
 interface Owner {
   readonly disk: SimDisk;
   readonly alive: boolean;
+}
+
+/** What was asked for, and why it cannot be. */
+interface Pending {
+  readonly write: Write;
+  readonly problem: StoreProblem | undefined;
+}
+
+interface DisksOut<O> {
+  input(member: O, input: Input): void;
+  /** This is on its disk now; nobody has told the member yet, and if it is gone nobody will. */
+  durable(member: O, write: Write): void;
 }
 
 /** How long a batch takes to become durable, ms. */
@@ -24,7 +36,7 @@ export class SimDisk {
   /** What is durable, by part and key. */
   readonly entries = new Map<PartName, Map<string, Uint8Array>>();
   /** What was asked for and is not, in order. */
-  readonly pending: Write[] = [];
+  readonly pending: Pending[] = [];
   /** Nothing more can be written, and why. */
   problem: StoreProblem | undefined;
 
@@ -37,48 +49,54 @@ export class SimDisk {
     return entries;
   }
 
-  /** Makes the next batch durable. */
-  flush(): Write | undefined {
-    const write = this.pending.shift();
-    for (const { key, value } of write?.changes ?? []) {
-      if (value === undefined) this.of((write as Write).part).delete(key);
-      else this.of((write as Write).part).set(key, value);
+  apply({ part, changes }: Write): void {
+    const entries = this.of(part);
+    for (const { key, value } of changes) {
+      if (value === undefined) entries.delete(key);
+      else entries.set(key, value);
     }
-    return write;
   }
 }
 
 export class Disks<O extends Owner> {
   readonly #queue: EventQueue;
   readonly #rng: Rng;
-  readonly #input: (member: O, input: Input) => void;
+  readonly #out: DisksOut<O>;
 
-  constructor(queue: EventQueue, rng: Rng, out: { input: (member: O, input: Input) => void }) {
+  constructor(queue: EventQueue, rng: Rng, out: DisksOut<O>) {
     this.#queue = queue;
     this.#rng = rng;
-    this.#input = out.input;
+    this.#out = out;
   }
 
   write(member: O, write: Write): void {
     const { disk } = member;
-    const { ticket } = write;
+    const pending = { write, problem: disk.problem };
+    disk.pending.push(pending);
     const ms = FLUSH_MS_MIN + this.#rng.float() * (FLUSH_MS_MAX - FLUSH_MS_MIN);
-    if (disk.problem !== undefined) {
-      const { problem } = disk;
-      return this.#queue.later(ms, () => this.#input(member, { type: "stored", ticket, problem }));
-    }
-    disk.pending.push(write);
     this.#queue.later(ms, () => {
-      while (member.alive && disk.pending.includes(write)) {
-        const done = disk.flush() as Write;
-        this.#input(member, { type: "stored", ticket: done.ticket });
-      }
+      while (member.alive && disk.pending.includes(pending)) this.#flush(member);
     });
   }
 
   /** Its process is gone, and with it what is not durable. */
-  onGone({ disk }: Owner): void {
-    if (disk.pending.length > 0 && this.#rng.float() < 0.5) disk.flush();
-    disk.pending.length = 0;
+  onGone(member: O): void {
+    const { pending } = member.disk;
+    const [next] = pending.splice(0);
+    if (next !== undefined && this.#rng.float() < 0.5) this.#apply(member, next);
+  }
+
+  #flush(member: O): void {
+    const next = member.disk.pending.shift() as Pending;
+    this.#apply(member, next);
+    const { problem, write } = next;
+    const { ticket } = write;
+    this.#out.input(member, { type: "stored", ticket, ...(problem && { problem }) });
+  }
+
+  #apply(member: O, { write, problem }: Pending): void {
+    if (problem !== undefined) return;
+    member.disk.apply(write);
+    this.#out.durable(member, write);
   }
 }

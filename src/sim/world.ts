@@ -8,7 +8,8 @@ import { type Config, type Identity, type Parameters, parseConfig } from "../cor
 import { Core } from "../core/core.ts";
 import { Rng } from "../core/lib/rng.ts";
 import type { Command, Effect, Input, Lane, MemberId, MeshEvent } from "../core/machine.ts";
-import { Disks } from "./disks.ts";
+import type { StoreProblem } from "../core/part.ts";
+import { Disks, type Write } from "./disks.ts";
 import { EventQueue } from "./event-queue.ts";
 import { Hosts } from "./host.ts";
 import { SimMember, wallSkewMs } from "./member.ts";
@@ -42,6 +43,8 @@ export interface Observer {
   /** A step and all its effects are done. */
   onStep?(member: SimMember, input: Input): void;
   onSent?(member: SimMember, lane: Lane, bytes: Uint8Array): void;
+  /** What it asked for is on its disk. It is told in the same instant, unless it is gone. */
+  onDurable?(member: SimMember, write: Write): void;
   /** Something was done to a member, or (undefined) to the network. */
   onFault?(what: Fault, member: SimMember | undefined): void;
 }
@@ -60,6 +63,8 @@ export type Fault =
   | "silence"
   | "cut"
   | "clock"
+  /** Its disk takes nothing more, or does again. */
+  | "disk"
   | "partition"
   | "heal"
   | "seedDown"
@@ -99,6 +104,7 @@ export class World {
     onEvent: [],
     onStep: [],
     onSent: [],
+    onDurable: [],
     onFault: [],
   };
   readonly #codec = sharedCodec(CLUSTER);
@@ -116,6 +122,9 @@ export class World {
       input: (member: SimMember, input: Input) => this.input(member, input),
       latencyMs: () => this.network.latencyMs(),
       find: (id: MemberId) => this.#byId.get(id),
+      durable: (member: SimMember, write: Write) => {
+        for (const observer of this.#observers.onDurable) observer.onDurable(member, write);
+      },
     };
     this.network = new Network(networkOptions(network), this.#queue, rng.fork("network"), out);
     this.seedServer = new SeedServer(this.#queue, rng.fork("seed-server"), out);
@@ -148,6 +157,7 @@ export class World {
     hears("onEvent", this.#observers.onEvent);
     hears("onStep", this.#observers.onStep);
     hears("onSent", this.#observers.onSent);
+    hears("onDurable", this.#observers.onDurable);
     hears("onFault", this.#observers.onFault);
   }
 
@@ -300,6 +310,12 @@ export class World {
     member.jump(ms, this.now);
     this.#fault("clock", member);
     this.#hosts.clockMoved(member, ms);
+  }
+
+  /** Its disk takes nothing more, for this reason; undefined: it does again. */
+  spoilDisk(member: SimMember, problem: StoreProblem | undefined): void {
+    member.disk.problem = problem;
+    this.#fault("disk", member);
   }
 
   /** All links of the member break, and both ends notice at once. */

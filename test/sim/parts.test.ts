@@ -141,14 +141,25 @@ describe("a part", () => {
     }
   });
 
-  test("learns that there is no room", () => {
+  test("learns that there is no room, in the order in which it asked, and that there is room again", () => {
     const world = grown(4, 2);
     const [one] = world.members as [SimMember];
     const notes = new Notes(world, one);
-    one.disk.problem = "full";
-    act(world, one, (host) => void host.store([{ key: "a", value: Uint8Array.of(1) }]));
+    const durable: string[] = [];
+    world.observe({
+      onDurable: (_, { changes }) => void durable.push(...changes.map(({ key }) => key)),
+    });
+    const store = (key: string): void =>
+      act(world, one, (host) => void host.store([{ key, value: Uint8Array.of(1) }]));
+    for (const key of ["a", "b", "c"]) store(key);
+    world.spoilDisk(one, "full");
+    for (const key of ["d", "e"]) store(key);
+    world.spoilDisk(one, undefined);
+    store("f");
     world.run(100);
-    expect(notes.stored).toEqual([[1, "full"]]);
-    expect(one.disk.of("queue").size).toBe(0);
+    const answers = [undefined, undefined, undefined, "full", "full", undefined];
+    expect(notes.stored).toEqual(answers.map((problem, i) => [i + 1, problem]));
+    expect(durable).toEqual(["a", "b", "c", "f"]);
+    expect([...one.disk.of("queue").keys()]).toEqual(durable);
   });
 });
