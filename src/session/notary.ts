@@ -37,6 +37,9 @@ const IDS_MAX = 4_096;
 
 const CONTEXT = new TextEncoder().encode("hearsay proof");
 
+/** Undefined: not looked at. */
+type Answer = boolean | undefined;
+
 interface Climb {
   readonly end: Uint8Array;
   /** The hashes on the way and beside it. */
@@ -45,13 +48,24 @@ interface Climb {
   readonly isKnown: boolean;
 }
 
+/** A key and a signature by it. */
+interface Head {
+  readonly bytes: Uint8Array;
+  readonly by: MemberId;
+  /** Once the signature was found good: the hashes that it is known to stand for. Leaves and nodes are never the same. */
+  known: Set<string> | undefined;
+  /** Under way: is it good for the first claim that came with it? */
+  checking: Promise<boolean> | undefined;
+}
+
 export class Notary {
   readonly #keys: KeyPair;
   readonly #signing: Signing;
   /** What stands before every root that is signed. */
   readonly #context: Uint8Array;
-  /** Of each good signature, the hashes that it is known to stand for: leaves and nodes, which are never the same. */
-  readonly #heads = new BoundedMap<string, Set<string>>(HEADS_MAX);
+  readonly #heads = new BoundedMap<string, Head>(HEADS_MAX);
+  /** That of the last claim: in a stream the next one has it, too. */
+  #head: Head | undefined;
   readonly #ids = new BoundedMap<string, MemberId>(IDS_MAX);
   readonly #budgets = new BoundedMap<MemberId, TokenBucket>(IDS_MAX);
 
@@ -80,31 +94,58 @@ export class Notary {
     return Promise.all(claims.map((claim) => this.#holds(claim)));
   }
 
-  async #holds({ by, content, proof, unasked }: Claimed): Promise<boolean | undefined> {
+  #holds(claim: Claimed): Answer | Promise<Answer> {
+    const { by, content, proof, unasked = false } = claim;
     if (proof.length < HEAD_BYTES) return false;
-    const publicKey = proof.subarray(0, PUBLIC_KEY_BYTES);
-    if (this.#idOf(publicKey) !== by) return false;
-    const head = textOf(proof.subarray(0, HEAD_BYTES));
-    const known = this.#heads.get(head);
-    const way = this.#climb(this.#leaf(content), proof.subarray(HEAD_BYTES), known);
+    const head = this.#headOf(proof);
+    if (head.by !== by) return false;
+    // Others of its batch most likely: one check is enough for all.
+    if (head.checking !== undefined) return head.checking.then(() => this.#holds(claim));
+    const way = this.#climb(this.#leaf(content), proof.subarray(HEAD_BYTES), head.known);
     if (way === undefined) return false;
-    const { end, met, isKnown } = way;
-    if (!isKnown) {
-      const now = performance.now();
-      const budget = this.#budgetOf(by, now);
-      if (unasked && !budget.take(now)) return undefined;
-      const signature = proof.subarray(PUBLIC_KEY_BYTES, HEAD_BYTES);
-      const isGood = await this.#signing.verify(publicKey, join(this.#context, end), signature);
-      if (!isGood) {
-        // Who forges in a name uses nothing of that member's budget.
-        if (unasked) budget.give();
-        return false;
-      }
-    }
-    const all = this.#heads.get(head) ?? new Set();
-    for (const hash of met) all.add(hash);
-    this.#heads.set(head, all);
+    if (!way.isKnown) return this.#verify(head, way, unasked);
+    // The last one met is why it is known.
+    for (let i = way.met.length - 2; i >= 0; i--) head.known?.add(way.met[i] as string);
     return true;
+  }
+
+  /** Asks whether the signature stands for what the way has led to. */
+  #verify(head: Head, { end, met }: Climb, unasked: boolean): Answer | Promise<Answer> {
+    const now = performance.now();
+    const budget = this.#budgetOf(head.by, now);
+    if (unasked && !budget.take(now)) return undefined;
+    const publicKey = head.bytes.subarray(0, PUBLIC_KEY_BYTES);
+    const signature = head.bytes.subarray(PUBLIC_KEY_BYTES);
+    const conclude = (isGood: boolean): boolean => {
+      if (isGood) {
+        head.known ??= new Set();
+        for (const hash of met) head.known.add(hash);
+        this.#heads.set(textOf(head.bytes), head);
+        // Who forges in a name uses nothing of that member's budget.
+      } else if (unasked) budget.give();
+      return isGood;
+    };
+    const isGood = this.#signing.verify(publicKey, join(this.#context, end), signature);
+    if (typeof isGood === "boolean") return conclude(isGood);
+    const checking = isGood.then(conclude).finally(() => {
+      head.checking = undefined;
+    });
+    head.checking = checking;
+    return checking;
+  }
+
+  #headOf(proof: Uint8Array): Head {
+    if (this.#head !== undefined && beginsWith(proof, this.#head.bytes)) return this.#head;
+    // Of a larger buffer all would be kept.
+    const bytes = proof.slice(0, HEAD_BYTES);
+    const by = this.#idOf(bytes.subarray(0, PUBLIC_KEY_BYTES));
+    this.#head = this.#heads.get(textOf(bytes)) ?? {
+      bytes,
+      by,
+      known: undefined,
+      checking: undefined,
+    };
+    return this.#head;
   }
 
   #budgetOf(by: MemberId, now: number): TokenBucket {
@@ -122,11 +163,17 @@ export class Notary {
   }
 
   #leaf(content: Uint8Array): Uint8Array {
-    return this.digest(join(Uint8Array.of(0), content));
+    const bytes = new Uint8Array(1 + content.length);
+    bytes.set(content, 1);
+    return this.digest(bytes);
   }
 
   #node(left: Uint8Array, right: Uint8Array): Uint8Array {
-    return this.digest(join(Uint8Array.of(1), left, right));
+    const bytes = new Uint8Array(1 + 2 * NODE_BYTES);
+    bytes[0] = 1;
+    bytes.set(left, 1);
+    bytes.set(right, 1 + NODE_BYTES);
+    return this.digest(bytes);
   }
 
   /** The root, and for each leaf its turns and siblings; nothing for a leaf that is the root. */
@@ -201,6 +248,16 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** Two bytes make a character: shorter, and sooner found. */
 function textOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 2) {
+    text += String.fromCharCode(((bytes[i] as number) << 8) | (bytes[i + 1] ?? 0));
+  }
+  return text;
+}
+
+function beginsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  for (let i = start.length - 1; i >= 0; i--) if (bytes[i] !== start[i]) return false;
+  return true;
 }
