@@ -393,6 +393,7 @@ export class Composition {
       wanted: (peer) => this.linking.demand(peer, table.own.generation, this.now),
       arrived: (from, inner) => receiveInner(this, from, inner),
       heard: (from, name, value) => this.onHeard(from, { name, value }, true),
+      flooded: (by) => this.offended(by, "flood"),
       broken: (peer) => this.linking.onNoRoute(peer, this.now),
       sent: (id) => this.emit({ type: "sent", id }),
       sendFailed: (id, reason) => this.emit({ type: "sendFailed", id, reason }),

@@ -41,6 +41,7 @@ export interface ParameterOptions {
     | "queueBytesMax"
     | "payloadKeepBytes"
     | "directMax"
+    | "directPerSecond"
   >;
   /** All of them by name; what the three above say goes first. */
   readonly parameters?: Partial<Parameters>;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Message } from "../../src/core/wire/messages.ts";
 import { ORACLES, Oracles, type SimMember, World } from "../../src/sim/index.ts";
+import { grown } from "./graph.ts";
 
 const EVERY_MS = 10;
 
@@ -68,6 +69,7 @@ const EACH: Record<string, (bad: SimMember) => Message> = {
     number: 1,
     hops: 8,
   }),
+  credit: () => ({ type: "credit", total: 1, whole: 1 }),
   iHave: () => ({ type: "iHave", ids: [{ origin: id, generation: 1, sequence: 1 }] }),
   graft: () => ({
     type: "graft",
@@ -100,6 +102,53 @@ describe("10,000 frames a second of one kind", () => {
       expect(oracles.violations.filter(({ oracle }) => oracle === "conduct")).toEqual([]);
     },
   );
+});
+
+test("10,000 messages a second to one member that bears 6,000: their sender is cut off by it", () => {
+  const { world, members, bad } = meshOf(3, { parameters: { directPerSecond: 4_000 } });
+  for (let at = 0; at < 20_000; at += EVERY_MS) {
+    for (const { other } of [...bad.links.values()]) {
+      for (let i = 0; i < (10_000 * EVERY_MS) / 1_000; i++) {
+        const sequence = (at / EVERY_MS) * 1_000 + i;
+        const value = Uint8Array.of(1);
+        const inner = { type: "direct", generation: 1, sequence, name: "n", value } as const;
+        const bytes = bad.core.layers.links.encode({ type: "local", inner });
+        world.input(other.owner, { type: "packet", link: other.id, lane: "reliable", bytes });
+      }
+    }
+    world.run(EVERY_MS);
+  }
+  for (const member of members.slice(1)) expect(judgements(member, bad)).toEqual(["flood"]);
+});
+
+test("who sends as fast as it may is never cut off, and all arrives", () => {
+  const SENT = 25_000;
+  const world = grown(7, 3, { parameters: { directPerSecond: 4_000 } });
+  const [one, other] = world.members as [SimMember, SimMember];
+  const done = { sent: 0, failed: 0 };
+  let asked = 0;
+  const send = (): void => {
+    const value = Uint8Array.of(1);
+    const to = other.config.id;
+    const id = ++asked;
+    world.command(one, { type: "send", id, to, name: "n", value, timeoutMs: 10_000 });
+  };
+  world.observe({
+    onEvent: (member, event) => {
+      if (member !== one) return;
+      if (event.type === "sent") done.sent++;
+      if (event.type === "sendFailed") done.failed++;
+      if ((event.type === "sent" || event.type === "sendFailed") && asked < SENT) {
+        world.later(0, send);
+      }
+    },
+  });
+  for (let i = 0; i < 1_000; i++) send();
+  world.run(30_000);
+  expect(done).toEqual({ sent: SENT, failed: 0 });
+  expect(judgements(other, one)).toEqual([]);
+  const heard = other.events.filter(({ type }) => type === "heard");
+  expect(heard.length).toBe(SENT);
 });
 
 test("a speaker whom nobody can bear is not heard any more, and who passes it on is not blamed", () => {

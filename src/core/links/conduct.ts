@@ -27,8 +27,8 @@ interface Rate {
 /** For each link. Guess, unmeasured: several times what the simulator's worst storms bring over one. */
 const RATES: Readonly<Record<Offence | "carried", Rate>> = {
   flood: { perSecond: 1_000, burst: 5_000 },
-  // What is carried for many is not who carries it to be blamed for: each origin is held to less. And two members may
-  // send each other small messages as fast as they can: 19,000 a second were seen in memory.
+  // What is carried for many is not who carries it to be blamed for: each origin is held to less, and who sends to us
+  // (`routing/pace.ts`).
   carried: { perSecond: 50_000, burst: 200_000 },
   malformed: { perSecond: 1, burst: 100 },
   forged: { perSecond: 0.1, burst: 16 },

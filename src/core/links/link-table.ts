@@ -293,7 +293,8 @@ export class LinkTable {
     if (total > link.bulkCreditedBytes && total <= link.bulkSentBytes) {
       link.bulkCreditedBytes = total;
       link.window.onAcknowledged(total, this.#out.now());
-    }
+      // An honest end has something new to say each time, and of what was sent.
+    } else if (link.conduct.tooMuch("flood", this.#out.now())) return this.#offend(link, "flood");
     this.#pump(link);
   }
 

@@ -29,6 +29,8 @@ export interface DeliveryOut {
   /** What has arrived for us. */
   arrived(from: MemberId, inner: Inner): void;
   heard(from: MemberId, name: string, value: Uint8Array): void;
+  /** It sends us more messages than can be borne. */
+  flooded(by: MemberId): void;
   /** So much goes to `peer` that a link is worth while; true when it is asked for one. */
   wanted(peer: MemberId): boolean;
   /** What was carried to `peer` lately is lost. */
@@ -153,6 +155,7 @@ export class Delivery {
 
   onDirect(from: MemberId, inner: Extract<Inner, { type: "direct" }>): void {
     const { generation, sequence, name, value } = inner;
+    if (!this.#direct.bears(from, this.#now())) return this.#out.flooded(from);
     this.#router.carry(from, { type: "directAck", generation, sequence });
     if (this.#direct.isNew(from, generation, sequence)) this.#out.heard(from, name, value);
   }

@@ -10,6 +10,7 @@ import type { Deadlines } from "../lib/deadlines.ts";
 import { REACH, SeenWindow } from "../lib/window.ts";
 import type { MemberId } from "../machine.ts";
 import type { Inner } from "../wire/messages.ts";
+import { Pace } from "./pace.ts";
 
 /** Senders whose sequences are remembered. */
 const SENDERS_MAX = 4_096;
@@ -52,6 +53,8 @@ interface Pending {
   readonly endsAt: number;
   retryMs: number;
   triedAt: number;
+  /** When the next copy may go, where it waits for that. */
+  turnAt: number | undefined;
   /** The last copy; undefined when there was no way for it. */
   carried: Carried | undefined;
 }
@@ -62,10 +65,12 @@ export class DirectMessages {
   readonly #out: DirectOut;
   #sequence = 0;
   readonly #pending = new Map<number, Pending>();
+  readonly #pace: Pace;
   readonly #seen = new BoundedMap<string, SeenWindow>(SENDERS_MAX);
 
   constructor(config: Config, deadlines: Deadlines, out: DirectOut) {
     this.#config = config;
+    this.#pace = new Pace(config.directPerSecond);
     this.#deadlines = deadlines;
     this.#out = out;
   }
@@ -86,6 +91,7 @@ export class DirectMessages {
       endsAt: now + command.timeoutMs,
       retryMs: this.#config.directRetryMs + command.value.length / BYTES_PER_MS,
       triedAt: now,
+      turnAt: undefined,
       carried: undefined,
     };
     this.#pending.set(sequence, pending);
@@ -105,6 +111,11 @@ export class DirectMessages {
     const seen = this.#seen.get(sender) ?? new SeenWindow();
     this.#seen.set(sender, seen);
     return seen.add(sequence);
+  }
+
+  /** Whether another message of `from` can be borne. */
+  bears(from: MemberId, now: number): boolean {
+    return this.#pace.bears(from, now);
   }
 
   /** Our link with `peer` came or went: what is for it, or was given to it and may be lost, is tried soon. */
@@ -144,6 +155,9 @@ export class DirectMessages {
     let pauseMs = this.#config.directRetryMs;
     // Behind its own first copy a second one would only lengthen the queue.
     if (!pending.carried?.waits()) {
+      pending.turnAt ??= this.#pace.turn(pending.to, now);
+      if (pending.turnAt > now) return this.#later(sequence, pending, pending.turnAt);
+      pending.turnAt = undefined;
       const unanswered = again && pending.carried !== undefined;
       pending.triedAt = now;
       pending.carried = this.#out.carry(pending.to, pending.inner, unanswered);
@@ -152,12 +166,16 @@ export class DirectMessages {
         pending.retryMs *= 2;
       }
     }
-    this.#deadlines.set(`direct:${sequence}`, Math.min(pending.endsAt, now + pauseMs));
+    this.#later(sequence, pending, now + pauseMs);
   }
 
   #soon(sequence: number, pending: Pending): void {
     const pauseMs = Math.max(BROKEN_RETRY_MS, pending.inner.value.length / BYTES_PER_MS);
-    this.#deadlines.set(`direct:${sequence}`, Math.min(pending.endsAt, pending.triedAt + pauseMs));
+    this.#later(sequence, pending, pending.triedAt + pauseMs);
+  }
+
+  #later(sequence: number, { endsAt }: Pending, at: number): void {
+    this.#deadlines.set(`direct:${sequence}`, Math.min(endsAt, at));
   }
 
   /** Whether the receiver could take what still waits for it for a repetition, once it has the next message. */
