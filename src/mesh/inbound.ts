@@ -1,7 +1,6 @@
 /** What the core tells, as the application sees and hears it: peers, state, messages, events, answers. */
 
 import type { Command, MemberId, MemberView, MeshEvent } from "../core/machine.ts";
-import type { PartName } from "../core/part.ts";
 import type { LinkView } from "../core/view.ts";
 import type { Logger } from "../runtime/host.ts";
 import type { Refusal } from "../session/session.ts";
@@ -10,13 +9,14 @@ import { Emitter } from "./emitter.ts";
 import { Hearing } from "./hearing.ts";
 import { Knowing } from "./knowing.ts";
 import { leftMeanwhile, refusedGreeting, sendError } from "./mesh-errors.ts";
+import { MeshParts, type PartsContext } from "./parts.ts";
 import { PeerObject, Peers } from "./peers.ts";
 import { SharedConfig } from "./shared-config.ts";
 import { StateView } from "./state-view.ts";
 import { Streaming } from "./streaming.ts";
 import { Timers } from "./timers.ts";
 
-export interface InboundContext {
+export interface InboundContext extends Pick<PartsContext, "store" | "attach" | "valueBytesMax"> {
   readonly logger: Logger | undefined;
   linkWith(peer: MemberId): LinkView | undefined;
   /** The changes of a key whose changes are all kept. */
@@ -47,8 +47,7 @@ export class Inbound {
   readonly streaming: Streaming;
   readonly said: Answers = pendingAnswers();
   readonly sent: Answers = pendingAnswers();
-  /** Who hears what a part of the core tells. */
-  readonly parts = new Map<PartName, (event: unknown) => void>();
+  readonly parts: MeshParts;
   /** Values that came and could not be read. */
   unreadable = 0;
   /** Attempts at links that failed since the last one came about. */
@@ -76,6 +75,11 @@ export class Inbound {
       report: this.events.report,
     });
     this.timers = new Timers(this.events.report);
+    this.parts = new MeshParts({
+      ...context,
+      peer: (id) => (id === this.self.id ? this.self : this.peers.get(id)),
+      report: this.events.report,
+    });
     this.self = this.#peerObject(own);
   }
 
@@ -97,6 +101,7 @@ export class Inbound {
     this.said.rejectAll(leftMeanwhile());
     this.sent.rejectAll(leftMeanwhile());
     this.streaming.stop(leftMeanwhile());
+    this.parts.stopped(leftMeanwhile());
   }
 
   take(event: MeshEvent): void {
@@ -114,7 +119,7 @@ export class Inbound {
       case "stream":
         return this.streaming.tell(event);
       case "part":
-        return this.parts.get(event.part)?.(event.event);
+        return this.parts.take(event.part, event.event);
       case "said":
         return this.said.resolve(event.id);
       case "sent":

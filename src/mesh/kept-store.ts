@@ -1,20 +1,28 @@
 /**
- * What a member keeps in a store over its lives: who it is, and the configuration that all share.
+ * What a member keeps in a store over its lives: who it is, the configuration that all share, and what belongs to parts
+ * of the core.
  *
  * What comes while a write is under way goes with the next one, each key once. What could not be written is tried again
- * with what comes next, and at the end.
+ * with what comes next, and at the end. Parts learn what became of each write, and do the rest themselves.
  */
 
+import type { PartChange, PartName } from "../core/part.ts";
 import { HearsayError } from "../errors.ts";
 import { randomBytes, SECRET_KEY_BYTES } from "../session/crypto.ts";
-import type { OpenStore, Store } from "../store/store.ts";
+import type { OpenStore, Store, StoreEntry } from "../store/store.ts";
 import type { Kept } from "./life.ts";
 import type { Identity } from "./options.ts";
+import type { PartStore } from "./parts.ts";
 
 /** Secret key and generation. */
 const IDENTITY_BYTES = SECRET_KEY_BYTES + 8;
 
-export class KeptStore implements Kept {
+const STORE_ID_BYTES = 16;
+
+/** Entries that are read at a time. */
+const PAGE = 1_000;
+
+export class KeptStore implements Kept, PartStore {
   readonly #openStore: OpenStore;
   /** A store may hold the lives of one member in several clusters, one after the other. */
   readonly #prefix: string;
@@ -94,6 +102,48 @@ export class KeptStore implements Kept {
     for (const problem of this.#untold.splice(0)) tell(problem);
   }
 
+  get parts(): PartStore {
+    return this;
+  }
+
+  async storeId(): Promise<Uint8Array> {
+    const store = await this.#opened();
+    const [kept] = await this.#range(store, "store", "store\0");
+    if (kept?.length === STORE_ID_BYTES) return kept;
+    const value = randomBytes(STORE_ID_BYTES);
+    await store.write([{ key: `${this.#prefix}store`, value }]);
+    return value;
+  }
+
+  async *readPart(part: PartName): AsyncGenerator<readonly StoreEntry[]> {
+    const prefix = `${this.#prefix}${part}/`;
+    // What comes behind "/".
+    const end = `${this.#prefix}${part}0`;
+    const store = await this.#opened();
+    for (let from = prefix, limit: number | undefined = PAGE; ; ) {
+      const page = await store.range(from, end, limit);
+      const last = page.at(-1);
+      yield page.map(({ key, value }) => ({ key: key.slice(prefix.length), value }));
+      if (limit === undefined) return;
+      // It may be short of what is damaged there, and not the end.
+      if (page.length < PAGE) limit = undefined;
+      if (last !== undefined) from = `${last.key}\0`;
+    }
+  }
+
+  async writePart(part: PartName, changes: readonly PartChange[]): Promise<void> {
+    try {
+      const store = await this.#opened();
+      await store.write(
+        changes.map(({ key, value }) => ({ key: `${this.#prefix}${part}/${key}`, value })),
+      );
+    } catch (error) {
+      this.#fails(error);
+      throw error;
+    }
+    this.#works();
+  }
+
   release(): Promise<void> {
     this.#isWanted = false;
     const store = this.#store;
@@ -144,9 +194,7 @@ export class KeptStore implements Kept {
       const store = await this.#store;
       while (store !== undefined && this.#pending.size > 0) await this.#write(store);
     } catch (error) {
-      const isNews = !this.#isFailing;
-      this.#isFailing = true;
-      if (isNews) this.#report(error);
+      this.#fails(error);
     }
   }
 
@@ -159,9 +207,25 @@ export class KeptStore implements Kept {
       this.#pending = new Map([...batch, ...this.#pending]);
       throw error;
     }
+    this.#works();
+  }
+
+  async #opened(): Promise<Store> {
+    const store = await this.#store;
+    if (store === undefined) throw new HearsayError("store:closed", "the mesh was left");
+    return store;
+  }
+
+  #works(): void {
     if (!this.#isFailing) return;
     this.#isFailing = false;
     this.#tell?.(undefined);
+  }
+
+  #fails(error: unknown): void {
+    const isNews = !this.#isFailing;
+    this.#isFailing = true;
+    if (isNews) this.#report(error);
   }
 
   #report(error: unknown): void {

@@ -13,6 +13,7 @@ import type { Refusal, Session } from "../session/session.ts";
 import { coreConfig } from "./core-config.ts";
 import { leftBefore, leftMeanwhile, TAKEN } from "./mesh-errors.ts";
 import { type Description, isServer, type JoinOptions, seedUrl } from "./options.ts";
+import type { PartStore } from "./parts.ts";
 import { listened, makeTransports, type Transports } from "./transports.ts";
 
 /** What keeps an identity over its lives, and with a store also the configuration. */
@@ -34,6 +35,8 @@ export interface Kept {
   watch?(tell: (problem: Error | undefined) => void): void;
   /** The last write failed. */
   readonly isFailing?: boolean;
+  /** Where parts of the core keep what is theirs. */
+  readonly parts?: PartStore;
 }
 
 /** Who this member is, in its cluster. */
@@ -144,6 +147,11 @@ export class Life {
   /** Something could not be written to the store. */
   get storeFailed(): boolean {
     return this.#self.kept?.isFailing ?? false;
+  }
+
+  /** Where parts of the core keep what is theirs; undefined without a store. */
+  get partStore(): PartStore | undefined {
+    return this.#self.kept?.parts;
   }
 
   /** @throws HearsayError `mesh:left` while it does not run */
@@ -310,6 +318,7 @@ export class Life {
   #makeDriver(transports: readonly SecuredTransport[], makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash, session } = this.#self;
     const { token } = this.#options;
+    const parts = this.partStore;
     const sealing = session.pairKeys();
     const config = coreConfig(this.#options, {
       id: keys.id,
@@ -336,6 +345,7 @@ export class Life {
       onSeed: (seed) => this.#out.seed(seed),
       onIce: (url, servers) => this.#namedIce.set(url, servers),
       onKeep: (key, entry) => this.#self.kept?.keepEntry?.(key, entry),
+      onStore: parts && ((part, changes) => parts.writePart(part, changes)),
     });
   }
 }

@@ -63,6 +63,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     this.#life = new Life(host, options, self, {
       reset: () => this.#inbound.reset(this.#ownView()),
       started: () => {
+        this.#inbound.parts.started();
         this.#inbound.events.tell("start");
         this.#checkHealth();
       },
@@ -90,6 +91,9 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       linkWith: (id) => this.#life.running?.links().find(({ peer }) => peer === id),
       log: (owner, key) => this.#life.running?.core.log(owner, key) ?? [],
       command: (command) => this.#life.driver().command(command),
+      attach: (part, make) => this.#life.driver().input({ type: "attach", part, make }),
+      store: this.#life.partStore,
+      valueBytesMax: this.#valueBytesMax,
       ownChanged: ({ generation }) => this.#life.raiseGeneration(generation),
       taken: () => this.#life.stop(false),
       checkHealth: () => this.#checkHealth(),
