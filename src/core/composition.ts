@@ -470,6 +470,7 @@ export class Composition {
     return new Parts(this.deadlines, rng, {
       id: this.#config.id,
       now: () => this.now,
+      wallMs: () => this.common.sharing.clock.wallMs(this.now),
       generation: () => table.own.generation,
       member: (id) => table.get(id),
       members: () => table.others(),

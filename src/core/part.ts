@@ -54,6 +54,8 @@ export interface PartHost {
   readonly rng: Rng;
   /** Ms on the monotonic clock. */
   now(): number;
+  /** The time of day as the mesh has it, ms since 1970: for what outlives a start. It may jump. */
+  wallMs(): number;
   /** The number of our start. */
   generation(): number;
   /** That of a member which is there, ourselves included. */

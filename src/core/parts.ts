@@ -19,6 +19,7 @@ import type { StateChange } from "./state/store.ts";
 export interface PartsOut {
   readonly id: MemberId;
   now(): number;
+  wallMs(): number;
   generation(): number;
   member(id: MemberId): Member | undefined;
   /** All others, and their states. */
@@ -112,6 +113,7 @@ export class Parts {
       id: out.id,
       rng: this.#rng.fork(name),
       now: () => out.now(),
+      wallMs: () => out.wallMs(),
       generation: () => out.generation(),
       generationOf: (id) => {
         const member = out.member(id);
