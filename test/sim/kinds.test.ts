@@ -128,6 +128,26 @@ describe.each([1, 2, 3])("seed %i", (seed) => {
   });
 });
 
+test("who has links with the other side of a partition alone finds its own side by addresses, within 6 s and without any server", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = mixed(
+      seed,
+      [[UDP_ONLY, 12]],
+      seed % 2 === 0 ? { loss: 0.1, reliableLoss: 0.1 } : {},
+    );
+    within(world, 30_000, "everyone knows everyone", () => knowsAll(world));
+    world.run(5_000);
+    world.stopSeed();
+    const other = world.members.slice(0, 6);
+    const own = world.members.slice(6, 11);
+    const last = world.members[11] as SimMember;
+    for (const { to } of [...last.links.values()]) if (own.includes(to)) world.cutLink(last, to);
+    world.partition(new Map(other.map((member) => [member, 1])));
+    const isBack = (): boolean => [...last.links.values()].some(({ to }) => own.includes(to));
+    within(world, 6_000, `a link with its own side, seed ${seed}`, isBack);
+  }
+});
+
 const chaos = SCENARIOS.find(({ name }) => name === "chaos") as Scenario;
 // In 133 and 535 a write was refused for ever, for it was stamped after others that were as far ahead.
 const seeds = [...Array.from({ length: 63 }, (_, index) => 101 + index), 535];

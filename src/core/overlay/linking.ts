@@ -105,7 +105,7 @@ export class Linking {
 
   seek(generation: number, now: number, lateMs: number): void {
     this.#overlay.seek(generation, now, lateMs);
-    this.#redial.look(this.#out.neighbours().length === 0, now);
+    this.#redial.look(this.#fresh(now).length === 0, now);
     this.#tellIsland(now);
   }
 

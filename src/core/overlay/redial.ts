@@ -12,6 +12,9 @@ import type { MemberTable } from "../membership/table.ts";
 const EACH_MS = 400;
 const PERIOD_MS_MIN = 2_000;
 
+/** Who hears nobody dials so many at once. Source: simulated, back among its own side before that holds it for down. */
+const ALONE = 2;
+
 export interface RedialOut {
   effect(effect: Effect): void;
   linked(peer: MemberId): boolean;
@@ -24,7 +27,9 @@ export class Redial {
   readonly #rng: Rng;
   readonly #table: MemberTable;
   readonly #out: RedialOut;
-  #at = 0;
+  #dialledAt = Number.NEGATIVE_INFINITY;
+  /** The pause until the next time, in periods. */
+  #pause = 0;
 
   constructor(config: Config, rng: Rng, table: MemberTable, out: RedialOut) {
     this.#config = config;
@@ -33,26 +38,27 @@ export class Redial {
     this.#out = out;
   }
 
-  /** Dials one of them, when it is time. @param isAlone there is no link at all */
+  /** Dials some of them, when it is time. @param isAlone no link shows life: then whoever has an address will do */
   look(isAlone: boolean, now: number): void {
-    if (!this.#config.dials || now < this.#at) return;
-    const periodMs = Math.max(PERIOD_MS_MIN, EACH_MS * this.#table.liveCount);
-    this.#at = now + this.#rng.jitter(isAlone ? PERIOD_MS_MIN : periodMs, 0.5);
+    const shared = isAlone ? 0 : EACH_MS * this.#table.liveCount;
+    const periodMs = Math.max(PERIOD_MS_MIN, shared);
+    if (!this.#config.dials || now - this.#dialledAt < this.#pause * periodMs) return;
+    this.#dialledAt = now;
+    this.#pause = this.#rng.jitter(1, 0.5);
     const cut = this.#out.cut();
-    let chosen: { peer: MemberId; addresses: readonly string[] } | undefined;
-    let count = 0;
+    const gone: { peer: MemberId; addresses: readonly string[] }[] = [];
     for (const { record, state } of this.#table.others()) {
       const { id, addresses } = record;
       if (addresses.length === 0 || state === "left" || this.#out.linked(id)) continue;
-      if (!isAlone && state !== "down" && !cut.has(id)) continue;
-      // Each of them is as likely to be the one.
-      if (this.#rng.float() * ++count < 1) chosen = { peer: id, addresses };
+      if (isAlone || state === "down" || cut.has(id)) gone.push({ peer: id, addresses });
     }
-    if (chosen !== undefined) this.#out.effect({ type: "dial", ...chosen });
+    for (const one of this.#rng.sample(gone, isAlone ? ALONE : 1)) {
+      this.#out.effect({ type: "dial", ...one });
+    }
   }
 
   /** The network is back. */
   wake(): void {
-    this.#at = 0;
+    this.#pause = 0;
   }
 }
