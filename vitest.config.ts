@@ -84,6 +84,7 @@ export default defineConfig({
       // Each on a network of its own, with faults of its own.
       project("network", {
         include: ["test/network/**/*.test.ts"],
+        globalSetup: "test/support/lab/bundle.ts",
         ...real,
         testTimeout: 120_000,
       }),

@@ -6,6 +6,7 @@ import {
   allAlive,
   allReach,
   downs,
+  kindsOf,
   type LabActor,
   membersOverUdp,
 } from "../support/lab/members.ts";
@@ -26,6 +27,7 @@ test.each([0, 0.05, 0.2])(
     await allAlive(all, BOUND_MS);
     await allReach(all, "hello", BOUND_MS);
     expect(await downs(all)).toEqual(all.map(() => []));
+    expect(await kindsOf(all)).toEqual(["udp"]);
 
     const [victim, ...rest] = all.toReversed() as [LabActor, ...LabActor[]];
     victim.process.kill("SIGKILL");

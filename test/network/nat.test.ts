@@ -2,10 +2,11 @@
 import { beforeEach, expect, test } from "vitest";
 import { allTalk, each } from "../support/actors.ts";
 import { Lab } from "../support/lab/lab.ts";
-import { allAlive, downs, type LabActor, memberAt } from "../support/lab/members.ts";
+import { allAlive, downs, kindsOf, type LabActor, memberAt } from "../support/lab/members.ts";
 import type { NatKind } from "../support/lab/nat.ts";
 import { needLab } from "../support/lab/rights.ts";
 import { startSignaling, startTurn } from "../support/lab/servers.ts";
+import { tabAt } from "../support/lab/tab.ts";
 import type { MemberOptions } from "../support/member.ts";
 
 beforeEach(({ skip }) => needLab(skip));
@@ -37,6 +38,7 @@ test("two members behind port-restricted NATs reach each other by what STUN tell
   });
   await one.member.untilLinked([other.id], BOUND_MS);
   await allTalk([one, other], "hello");
+  expect(await kindsOf([one, other])).toEqual(["webrtc"]);
   expect(printed()).not.toContain("ALLOCATE processed, success");
 });
 
@@ -44,11 +46,25 @@ test("two members behind symmetric NATs, whose UDP transports find no way, reach
   const { one, other, printed } = await twoBehind("symmetric", ["stun", "turn"]);
   await one.member.untilLinked([other.id], BOUND_MS);
   await allTalk([one, other], "hello");
+  expect(await kindsOf([one, other])).toEqual(["webrtc"]);
   for (const { id } of [one, other]) {
     expect(printed()).toMatch(
       new RegExp(`user <\\d+:${id}>: incoming packet ALLOCATE processed, success`),
     );
   }
+});
+
+test("a tab behind a NAT reaches a Node member behind another one by what STUN tells them", async () => {
+  const lab = await Lab.start();
+  const place = await lab.host();
+  await startTurn(place);
+  const seeds = [await startSignaling(place, ["stun"])];
+  const home = await lab.hostBehind("port-restricted");
+  const both = await memberAt(await lab.hostBehind("port-restricted"), { seeds });
+  const tab = await tabAt(home, { seeds });
+  await tab.member.untilLinked([both.id], BOUND_MS);
+  expect(await kindsOf([tab])).toEqual(["webrtc"]);
+  await allTalk([tab, both], "hello");
 });
 
 test("members over UDP behind NATs of both kinds reach one in public, and each other over it", async () => {
@@ -64,5 +80,6 @@ test("members over UDP behind NATs of both kinds reach one in public, and each o
   await allAlive(all, BOUND_MS);
   await allTalk(all, "hello");
   for (const { member } of others) expect((await member.self()).links).toEqual([first.id]);
+  expect(await kindsOf(all)).toEqual(["udp"]);
   expect(await downs(all)).toEqual(all.map(() => []));
 });

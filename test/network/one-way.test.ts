@@ -6,6 +6,7 @@ import {
   allAlive,
   allReach,
   downs,
+  kindsOf,
   type LabActor,
   membersOverUdp,
 } from "../support/lab/members.ts";
@@ -29,6 +30,7 @@ test("two members of six lose their link one way: they reach each other over the
   );
   await deaf.member.untilLinked([heard.id], BOUND_MS);
 
+  expect(await kindsOf(all)).toEqual(["udp"]);
   await lab.cut(heard.host, deaf.host);
   // Both ends give the link up, and not each other.
   await deaf.member.untilUnlinked(heard.id, BOUND_MS);

@@ -136,6 +136,7 @@ export class Member {
       this.#look();
     });
     mesh.know("**", () => this.#look());
+    mesh.config.on("**", () => this.#look());
     return mesh.self.id;
   }
 
@@ -179,6 +180,16 @@ export class Member {
 
   async set(key: string, value: unknown): Promise<void> {
     this.#running().set(key, value);
+  }
+
+  /** Sets 1, 2, … up to `count`, one in each period. Does not wait for it. */
+  async setInTurn(key: string, count: number, periodMs: number): Promise<void> {
+    const mesh = this.#running();
+    let value = 0;
+    const timer = setInterval(() => {
+      mesh.set(key, ++value);
+      if (value === count) clearInterval(timer);
+    }, periodMs);
   }
 
   async setBytes(key: string, size: number, seed: number): Promise<void> {
@@ -236,6 +247,13 @@ export class Member {
     };
   }
 
+  /** The transports of all links that are up now. */
+  async kinds(): Promise<string[]> {
+    return this.#running()
+      .stats()
+      .links.map(({ transport }) => transport);
+  }
+
   async seedStates(): Promise<string[]> {
     return this.#running().seeds.map(({ state }) => state);
   }
@@ -287,6 +305,14 @@ export class Member {
     await this.#until(`links with ${ids.length} peers`, ms, (mesh) =>
       ids.every((id) => mesh.peers.get(id)?.linked),
     );
+  }
+
+  /** Resolves when so many links have ended since it joined, but for those in whose place another came. */
+  async untilLost(count: number, ms?: number): Promise<void> {
+    const isLoss = ({ event, detail }: Happening): boolean =>
+      event === "link:down" && detail !== "superseded";
+    const lost = (): number => this.#story.filter(isLoss).length;
+    await this.#until(`${count} links lost`, ms, () => lost() >= count, lost);
   }
 
   async untilUnlinked(id: string, ms?: number): Promise<void> {
@@ -343,6 +369,11 @@ export class Member {
     await this.#until(`${key} of ${owner} is ${wanted}`, ms, (mesh) => {
       return JSON.stringify(plain(mesh.peers.get(owner)?.get(key))) === wanted;
     });
+  }
+
+  async untilConfigured(key: string, value: unknown, ms?: number): Promise<void> {
+    const holds = ({ config }: Mesh): boolean => plain(config.get(key)) === value;
+    await this.#until(`${key} is configured to ${value}`, ms, holds);
   }
 
   async untilHealth(state: string, ms?: number): Promise<void> {

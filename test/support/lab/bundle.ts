@@ -1,10 +1,28 @@
-/** Scripts of processes as one file each: a dozen of them start in the time that one takes from its sources. */
+/**
+ * Scripts of processes as one file each: a dozen of them start in the time that one takes from its sources.
+ * Made before the tests of a lab and removed after the last of them.
+ */
 
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { inject } from "vitest";
+import type { TestProject } from "vitest/node";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly labScripts: string;
+  }
+}
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: "esm",
+} as const;
 
 const SCRIPTS = {
   member: "test/support/member-child.ts",
@@ -12,34 +30,34 @@ const SCRIPTS = {
   serve: "signaling-server/main.ts",
 } as const;
 
-export type Script = keyof typeof SCRIPTS;
+export type Script = keyof typeof SCRIPTS | "page";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-
-let bundled: Promise<string> | undefined;
-
-/** Resolves with the path of the file. */
-export async function bundleOf(script: Script): Promise<string> {
-  bundled ??= bundle();
-  return join(await bundled, `${script}.mjs`);
+/** The path of the file. */
+export function bundleOf(script: Script): string {
+  return join(inject("labScripts"), `${script}.${script === "page" ? "js" : "mjs"}`);
 }
 
-/** Within the project, where packages are found. */
-async function bundle(): Promise<string> {
+export async function setup(project: TestProject): Promise<() => void> {
+  // Within the project, where packages are found.
   mkdirSync(join(ROOT, ".cache"), { recursive: true });
   const outdir = mkdtempSync(join(ROOT, ".cache/lab-"));
-  process.once("exit", () => rmSync(outdir, { recursive: true, force: true }));
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: SCRIPTS,
-    outdir,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external",
-  });
-  return outdir;
+  project.provide("labScripts", outdir);
+  const forNode = { platform: "node", target: "node20", packages: "external" } as const;
+  await Promise.all([
+    build({
+      ...COMMON,
+      ...forNode,
+      entryPoints: SCRIPTS,
+      outdir,
+      outExtension: { ".js": ".mjs" },
+      splitting: true,
+    }),
+    build({
+      ...COMMON,
+      platform: "browser",
+      entryPoints: { page: "test/support/member-page.ts" },
+      outdir,
+    }),
+  ]);
+  return () => rmSync(outdir, { recursive: true, force: true });
 }

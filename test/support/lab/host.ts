@@ -28,7 +28,7 @@ export class Host {
 
   /** A Node process there, which is told by messages what to do. Resolves once it has said that it is ready. */
   async node(script: Script, ...args: string[]): Promise<ChildProcess> {
-    const child = this.#namespace.spawn([process.execPath, await bundleOf(script), ...args], {
+    const child = this.#namespace.spawn([process.execPath, bundleOf(script), ...args], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       serialization: "advanced",
     });
@@ -56,6 +56,11 @@ export class Host {
       throw new Error(`${error.message}. It printed:\n${printed}`);
     });
     return () => printed;
+  }
+
+  /** The command that runs another one there. */
+  inside(...command: string[]): string[] {
+    return this.#namespace.inside(...command);
   }
 
   /** The interface comes up. */

@@ -125,7 +125,7 @@ export class Lab {
   }
 
   async #delay(ms: number): Promise<void> {
-    const script = await bundleOf("delay");
+    const script = bundleOf("delay");
     const child = this.#router.spawn([process.execPath, script, DELAYED, `${ms}`], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

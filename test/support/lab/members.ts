@@ -21,6 +21,13 @@ const JOIN_TIMEOUT_MS = 60_000;
 /** Who is away is looked for often, so that no test waits for long. */
 const BACKOFF = { firstMs: 200, maxMs: 2_000 };
 
+export const COMMON = {
+  cluster: "lab",
+  secret: "only for the lab",
+  backoff: BACKOFF,
+  joinTimeoutMs: JOIN_TIMEOUT_MS,
+};
+
 export async function memberAt(
   host: Host,
   options: Partial<MemberOptions> = {},
@@ -29,8 +36,7 @@ export async function memberAt(
   const call = callsOf(child);
   const member = remote((method, args) => call(0, method, args));
   const name = host.outside;
-  const common = { cluster: "lab", secret: "only for the lab", name, backoff: BACKOFF };
-  const id = await member.join({ ...common, joinTimeoutMs: JOIN_TIMEOUT_MS, ...options });
+  const id = await member.join({ ...COMMON, name, ...options });
   return { name, id, member, process: child, host };
 }
 
@@ -46,20 +52,26 @@ export async function membersOverUdp(hosts: readonly Host[]): Promise<LabActor[]
 }
 
 /** Whom each of these has held for dead. */
-export async function downs(some: readonly LabActor[]): Promise<string[][]> {
+export async function downs(some: readonly Actor[]): Promise<string[][]> {
   return await each(some, async ({ member }) => {
     const story = await member.story();
     return story.filter(({ event }) => event === "peer:down").map(({ id }) => id);
   });
 }
 
+/** The kinds of transport that all their links together are by. */
+export async function kindsOf(some: readonly Actor[]): Promise<string[]> {
+  const kinds = await each(some, ({ member }) => member.kinds());
+  return [...new Set(kinds.flat())].sort();
+}
+
 /** Each sees all others. */
-export async function allAlive(some: readonly LabActor[], ms: number): Promise<void> {
+export async function allAlive(some: readonly Actor[], ms: number): Promise<void> {
   await each(some, (one) => one.member.untilAll(idsOf(without(some, one)), "alive", ms));
 }
 
 /** What each sets all others know, and what each says all others hear, once. */
-export async function allReach(some: readonly LabActor[], name: string, ms: number): Promise<void> {
+export async function allReach(some: readonly Actor[], name: string, ms: number): Promise<void> {
   await each(some, (one) => one.member.set(name, one.name));
   await each(some, (one) => one.member.say(name, one.name));
   await each(some, async ({ member, id: own }) => {

@@ -39,7 +39,7 @@ export class Namespace {
 
   /** Runs a script of the shell in it. Rejects with what it printed when a command fails. */
   async run(script: string): Promise<void> {
-    const [file, ...args] = this.#inside("sh", "-ec", script);
+    const [file, ...args] = this.inside("sh", "-ec", script);
     await promisify(execFile)(file, args);
   }
 
@@ -49,7 +49,7 @@ export class Namespace {
   }
 
   spawn(command: readonly [string, ...string[]], options: SpawnOptions): ChildProcess {
-    const [file, ...args] = this.#inside(...command);
+    const [file, ...args] = this.inside(...command);
     return spawn(file, args, options);
   }
 
@@ -60,7 +60,8 @@ export class Namespace {
     await ended;
   }
 
-  #inside(...command: string[]): [string, ...string[]] {
+  /** The command that runs another one in it. */
+  inside(...command: string[]): [string, ...string[]] {
     return ["nsenter", `--net=/proc/${this.pid}/ns/net`, "--", ...command];
   }
 }

@@ -21,7 +21,7 @@ export async function startSignaling(
     ...told,
     ...(ice.includes("turn") ? ["--turn-secret", SECRET] : []),
   ];
-  await host.program([process.execPath, await bundleOf("serve"), ...args], /members connect to/);
+  await host.program([process.execPath, bundleOf("serve"), ...args], /members connect to/);
   return `ws://${host.address}:${PORT}`;
 }
 
