@@ -24,12 +24,15 @@ let all: Actor[];
 let here: Actor[];
 let startedAt: number;
 
+/** A member that is late for want of processor time judges nobody: with six on two cores that adds up. Usually 5 s, ms. */
+const FOUND_DOWN_MS = 30_000;
+
 const report = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Takes a member away, and says how soon each of the others noticed, ms. */
 async function gone(actor: Actor, state: "left" | "down", since: number): Promise<number[]> {
   here = without(here, actor);
-  const at = await each(here, ({ member }) => member.untilState(actor.id, state));
+  const at = await each(here, ({ member }) => member.untilState(actor.id, state, FOUND_DOWN_MS));
   return at.map((one) => one - since);
 }
 
@@ -114,7 +117,7 @@ describe("row 54: four tabs and two Node processes", () => {
     child.process.kill("SIGKILL");
     const ms = await gone(child, "down", since);
     report(`a killed process was found down after ${inMs(ms)} ms`);
-    expect(Math.max(...ms)).toBeLessThan(15_000);
+    expect(Math.max(...ms)).toBeLessThan(FOUND_DOWN_MS);
   });
 
   test("find a tab down that crashed", async () => {
@@ -123,7 +126,7 @@ describe("row 54: four tabs and two Node processes", () => {
     await tab.crash();
     const ms = await gone(tab, "down", since);
     report(`a crashed tab was found down after ${inMs(ms)} ms`);
-    expect(Math.max(...ms)).toBeLessThan(15_000);
+    expect(Math.max(...ms)).toBeLessThan(FOUND_DOWN_MS);
   });
 
   test("go on together, and nobody else was ever held for dead", async () => {
