@@ -1,6 +1,7 @@
 /** What every platform's entry exports beside its own `join`. */
 
 export { PARAMETERS } from "./core/config.ts";
+export type { QueueStats } from "./core/queue/contract.ts";
 export { HearsayError } from "./errors.ts";
 export type { MeshEventName, MeshEvents } from "./mesh/events.ts";
 export type { Health, HealthState } from "./mesh/health.ts";
@@ -20,6 +21,17 @@ export type {
   SetOptions,
 } from "./mesh/options.ts";
 export type { Peer, PeerState, Peers } from "./mesh/peers.ts";
+export type {
+  DeadLetter,
+  Job,
+  JobHandler,
+  NackOptions,
+  PublishOptions,
+  Queue,
+  QueueEvents,
+  QueueOptions,
+  SubscribeOptions,
+} from "./mesh/queue.ts";
 export type { Reading, ReadOptions } from "./mesh/reading.ts";
 export type { ConfigChange, ConfigHandler, SharedConfig } from "./mesh/shared-config.ts";
 export type { MeshStats } from "./mesh/stats.ts";

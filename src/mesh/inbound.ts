@@ -75,12 +75,14 @@ export class Inbound {
       report: this.events.report,
     });
     this.timers = new Timers(this.events.report);
+    const self = this.#peerObject(own);
+    this.self = self;
     this.parts = new MeshParts({
       ...context,
-      peer: (id) => (id === this.self.id ? this.self : this.peers.get(id)),
+      self,
+      peer: (id) => (id === self.id ? self : this.peers.get(id)),
       report: this.events.report,
     });
-    this.self = this.#peerObject(own);
   }
 
   /** A new life begins. */

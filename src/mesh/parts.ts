@@ -23,13 +23,14 @@ export interface PartMesh {
   /** A value's bytes, at most. */
   readonly valueBytesMax: number;
   readonly store: PartStore | undefined;
+  readonly self: Peer;
   /** Who has this id, ourselves included, while it is known. */
   peer(id: MemberId): Peer | undefined;
   /** In a life, once. @throws HearsayError `mesh:left` */
   attach(make: MakePart): void;
   /** Gives the part's own events of this step, which are also told. @throws HearsayError `mesh:left` */
   command(command: unknown): readonly unknown[];
-  /** Something that the application's code threw. */
+  /** Something that the application is to know of, such as what its own code threw. */
   report(error: unknown): void;
 }
 
@@ -43,8 +44,7 @@ export interface PartFace {
   take(event: unknown): void;
 }
 
-export interface PartsContext extends Pick<PartMesh, "valueBytesMax" | "peer" | "report"> {
-  readonly store: PartStore | undefined;
+export interface PartsContext extends Omit<PartMesh, "attach" | "command"> {
   command(command: Command): readonly MeshEvent[];
   attach(part: PartName, make: MakePart): void;
 }
@@ -58,6 +58,12 @@ export class MeshParts {
   constructor(context: PartsContext) {
     this.#context = context;
   }
+
+  get valueBytesMax(): number {
+    return this.#context.valueBytesMax;
+  }
+
+  readonly report = (error: unknown): void => this.#context.report(error);
 
   /** The face of a part, loaded by who asks first. What could not be loaded is tried again when it is next asked for. */
   face<F extends PartFace>(part: PartName, load: (mesh: PartMesh) => Promise<F>): Promise<F> {

@@ -5,8 +5,6 @@ import type { ListenOptions, Unlisten } from "./listeners.ts";
 import type { Peer } from "./peers.ts";
 import type { Reading } from "./reading.ts";
 
-export type { QueueStats };
-
 /** How jobs of a channel are treated. What held when a job was published holds for its life. */
 export interface QueueOptions {
   readonly kind: "queue";

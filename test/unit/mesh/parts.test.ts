@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { KeptStore } from "../../../src/mesh/kept-store.ts";
 import { MeshParts, type PartFace, type PartMesh } from "../../../src/mesh/parts.ts";
+import type { Peer } from "../../../src/mesh/peers.ts";
 import { memoryStore } from "../../../src/store/memory.ts";
 import type { OpenStore } from "../../../src/store/store.ts";
 
@@ -10,6 +11,7 @@ function parts() {
   const made = new MeshParts({
     valueBytesMax: 1,
     store: undefined,
+    self: {} as Peer,
     peer: () => undefined,
     report: () => {},
     attach: (part) => void done.push(`attach ${part}`),
