@@ -5,13 +5,21 @@ import { type Join, joinOn } from "./mesh/join.ts";
 import { hostOfNode } from "./runtime/host.node.ts";
 import { nodeWebSocket } from "./signaling/websocket.node.ts";
 import { diskStore } from "./store/disk.ts";
+import { type RedisClient, type RedisStoreOptions, redisStore } from "./store/redis.node.ts";
 import type { Transport } from "./transport/transport.ts";
 import { type UdpOptions, udpTransport } from "./transport/udp/udp.ts";
 import { webrtcTransport } from "./transport/webrtc.ts";
 import { loadWrtc } from "./transport/wrtc.node.ts";
 
 export * from "./index.ts";
-export { diskStore, type UdpOptions, udpTransport };
+export {
+  diskStore,
+  type RedisClient,
+  type RedisStoreOptions,
+  redisStore,
+  type UdpOptions,
+  udpTransport,
+};
 
 /**
  * Joins the mesh of a cluster.

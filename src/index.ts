@@ -39,9 +39,16 @@ export type { MeshTypes } from "./mesh/typed.ts";
 export type { IceServer, Logger, UdpSettings } from "./runtime/host.ts";
 export type { AcceptedInvitation, Invitation } from "./runtime/invitations.ts";
 export type { Seed } from "./runtime/seeds.ts";
-export { indexedDbStore } from "./store/indexeddb.ts";
+export { indexedDbStore, type WaitOptions } from "./store/indexeddb.ts";
 export { type MemoryStoreOptions, memoryStore } from "./store/memory.ts";
-export type { OpenStore, Store, StoreChange, StoreEntry, StoreErrorCode } from "./store/store.ts";
+export type {
+  OnRepair,
+  OpenStore,
+  Store,
+  StoreChange,
+  StoreEntry,
+  StoreErrorCode,
+} from "./store/store.ts";
 export { MemoryNetwork, memoryTransport } from "./transport/memory.ts";
 export type {
   CloseReason,

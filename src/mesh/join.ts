@@ -58,12 +58,17 @@ async function selfOf(host: Host, options: JoinOptions): Promise<Self> {
 /** What keeps the identity over the end of this page or process: the store, else the tab. */
 async function keptIn(
   host: Host,
-  { identity, cluster, store }: JoinOptions,
+  { identity, cluster, store, signal }: JoinOptions,
 ): Promise<KeptIdentity | KeptStore | undefined> {
   if (typeof store === "function") {
     const { KeptStore } = await import("./kept-store.ts");
     const kept = new KeptStore(store, cluster, identity);
+    signal?.throwIfAborted();
+    // Another may have the store, for however long.
+    const giveUp = (): void => void kept.release();
+    signal?.addEventListener("abort", giveUp, { once: true });
     await kept.hold();
+    signal?.removeEventListener("abort", giveUp);
     return kept;
   }
   if (identity === undefined && store !== false) return await host.keptIdentity?.(cluster);

@@ -33,7 +33,8 @@ export class KeptStore implements Kept, PartStore {
   #restoring = false;
   #pending = new Map<string, Uint8Array>();
   #flushing: Promise<void> | undefined;
-  #isWanted = false;
+  /** Of what holds it now: aborted when it is let go. */
+  #wish: AbortController | undefined;
   #store: Promise<Store> | undefined;
   #closing: Promise<void> | undefined;
   #isFailing = false;
@@ -59,15 +60,18 @@ export class KeptStore implements Kept, PartStore {
   }
 
   async hold(): Promise<boolean> {
-    this.#isWanted = true;
+    this.#wish ??= new AbortController();
+    const { signal } = this.#wish;
     await this.#closing;
     // It was let go meanwhile.
-    if (!this.#isWanted) return false;
-    this.#store ??= this.#open();
+    if (signal.aborted) return false;
+    this.#store ??= this.#open(signal);
     try {
       await this.#store;
     } catch (error) {
       this.#store = undefined;
+      // Nobody waits for it any more.
+      if (signal.aborted) return false;
       throw error;
     }
     return true;
@@ -145,15 +149,16 @@ export class KeptStore implements Kept, PartStore {
   }
 
   release(): Promise<void> {
-    this.#isWanted = false;
+    this.#wish?.abort();
+    this.#wish = undefined;
     const store = this.#store;
     if (store === undefined) return this.#closing ?? Promise.resolve();
     this.#closing = this.#close(store);
     return this.#closing;
   }
 
-  async #open(): Promise<Store> {
-    const store = await this.#openStore((error) => this.#report(error));
+  async #open(signal: AbortSignal): Promise<Store> {
+    const store = await this.#openStore((error) => this.#report(error), signal);
     const [identity] = await this.#range(store, "identity", "identity\0");
     if (identity?.length === IDENTITY_BYTES) {
       const secretKey = identity.slice(0, SECRET_KEY_BYTES);

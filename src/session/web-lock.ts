@@ -12,6 +12,17 @@ export async function holdLock(name: string): Promise<(() => void) | undefined> 
   );
 }
 
+/**
+ * The same, however long others hold it before: who waits longest is next.
+ * @throws the reason of `signal`
+ */
+export async function awaitLock(name: string, signal?: AbortSignal): Promise<() => void> {
+  const release = await request(name, signal === undefined ? {} : { signal });
+  signal?.throwIfAborted();
+  if (release === undefined) throw new Error(`no lock can be had: ${name}`);
+  return release;
+}
+
 function request(name: string, options: LockOptions): Promise<(() => void) | undefined> {
   return new Promise((resolve) => {
     const hold = (held: Lock | null): Promise<void> | undefined => {

@@ -8,17 +8,15 @@
 
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import type { ClassicLevel } from "classic-level";
 import { HearsayError } from "../errors.ts";
-import { GroupCommit } from "./group-commit.ts";
-import type { OpenStore, Store, StoreChange, StoreEntry } from "./store.ts";
-import { closedStore, storeError } from "./store-error.ts";
-
-const SUM_BYTES = 4;
+import { BackedStore, type Backend, type FoundEntry } from "./backed.ts";
+import { checkVersion, keepVersion } from "./disk-version.ts";
+import type { OnRepair, OpenStore, StoreChange } from "./store.ts";
+import { storeError } from "./store-error.ts";
+import { keyBytes, keyOf, summed, unsummed } from "./summed.node.ts";
 
 type Level = ClassicLevel<Uint8Array, Uint8Array>;
-type OnRepair = Parameters<OpenStore>[0];
 
 /**
  * A store on disk.
@@ -47,12 +45,18 @@ export function diskStore(folder: string): OpenStore {
     try {
       // What is kept there may be secret, such as a key.
       await mkdir(folder, { recursive: true, mode: 0o700 });
+      // LevelDB writes as it opens: what is newer is not even opened.
+      const version = await checkVersion(folder);
       const level = await open().catch((error) => {
         if (!isCorruption(error)) throw error;
         return repair(error);
       });
       await tellDropped(folder, onRepair);
-      return new DiskStore(level, { open, repair, onRepair });
+      await keepVersion(folder, version, onRepair).catch(async (error) => {
+        await level.close();
+        throw error;
+      });
+      return new BackedStore(new DiskBackend(level, { open, repair }), onRepair);
     } catch (error) {
       throw errorOf(error);
     }
@@ -62,14 +66,11 @@ export function diskStore(folder: string): OpenStore {
 interface Ways {
   open(): Promise<Level>;
   repair(cause: unknown): Promise<Level>;
-  readonly onRepair: OnRepair;
 }
 
-class DiskStore implements Store {
+class DiskBackend implements Backend {
+  readonly errorOf = errorOf;
   readonly #ways: Ways;
-  readonly #commits = new GroupCommit((changes) => this.#commit(changes));
-  /** Keys of what could not be read: each is told once. */
-  readonly #corrupt = new Set<string>();
   #level: Promise<Level>;
 
   constructor(level: Level, ways: Ways) {
@@ -77,44 +78,36 @@ class DiskStore implements Store {
     this.#ways = ways;
   }
 
-  async range(from: string, to: string, limit = -1): Promise<StoreEntry[]> {
-    if (this.#commits.closed) throw closedStore();
+  async read(from: string, to: string, limit = -1): Promise<FoundEntry[]> {
     const between = { gte: keyBytes(from), lt: keyBytes(to), limit };
-    const read = async (): Promise<StoreEntry[]> =>
-      (await (await this.#level).iterator(between).all()).flatMap((pair) => this.#entry(pair));
-    try {
-      return await read().catch((error) => {
-        if (!isCorruption(error)) throw error;
-        this.#replace(() => this.#ways.repair(error));
-        return read();
-      });
-    } catch (error) {
-      throw errorOf(error);
-    }
+    const read = async (): Promise<FoundEntry[]> => {
+      const pairs = await (await this.#level).iterator(between).all();
+      return pairs.map(([key, stored]) => ({ key: keyOf(key), value: unsummed(key, stored) }));
+    };
+    return await read().catch((error) => {
+      if (!isCorruption(error)) throw error;
+      this.#replace(() => this.#ways.repair(error));
+      return read();
+    });
   }
 
-  write(changes: readonly StoreChange[]): Promise<void> {
-    return this.#commits.write(changes);
-  }
-
-  async close(): Promise<void> {
-    await this.#commits.close();
-    await (await this.#level.catch(() => undefined))?.close();
-  }
-
-  async #commit(changes: readonly StoreChange[]): Promise<void> {
-    const batch = changes.map(({ key, value }) =>
-      value === undefined
-        ? ({ type: "del", key: keyBytes(key) } as const)
-        : ({ type: "put", key: keyBytes(key), value: summed(key, value) } as const),
-    );
+  async commit(changes: readonly StoreChange[]): Promise<void> {
+    const batch = changes.map((change) => {
+      const key = keyBytes(change.key);
+      if (change.value === undefined) return { type: "del", key } as const;
+      return { type: "put", key, value: summed(key, change.value) } as const;
+    });
     try {
       await (await this.#level).batch(batch, { sync: true });
     } catch (error) {
       // LevelDB takes nothing more after a write that failed, until it is opened anew.
       this.#replace(this.#ways.open);
-      throw errorOf(error);
+      throw error;
     }
+  }
+
+  async close(): Promise<void> {
+    await (await this.#level.catch(() => undefined))?.close();
   }
 
   #replace(open: () => Promise<Level>): void {
@@ -126,34 +119,10 @@ class DiskStore implements Store {
     // Who uses it next is told.
     this.#level.catch(() => undefined);
   }
-
-  #entry([keyBytes, stored]: [Uint8Array, Uint8Array]): StoreEntry[] {
-    const key = Buffer.from(keyBytes).swap16().toString("utf16le");
-    const value = new Uint8Array(stored.subarray(SUM_BYTES));
-    if (Buffer.compare(summed(key, value), stored) === 0) return [{ key, value }];
-    if (!this.#corrupt.has(key)) {
-      this.#corrupt.add(key);
-      const message = `${key} is not what was written: left out`;
-      this.#ways.onRepair?.(storeError("store:corrupt", message));
-    }
-    return [];
-  }
-}
-
-/** Big-endian, so that bytes are in the order of code units. */
-function keyBytes(key: string): Uint8Array {
-  return Buffer.from(key, "utf16le").swap16();
-}
-
-function summed(key: string, value: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(SUM_BYTES + value.length);
-  bytes.set(value, SUM_BYTES);
-  bytes.writeUInt32LE(crc32(value, crc32(keyBytes(key))));
-  return bytes;
 }
 
 /** What LevelDB left out of its log as it opened, it only writes down. */
-async function tellDropped(folder: string, onRepair: OnRepair): Promise<void> {
+async function tellDropped(folder: string, onRepair: OnRepair | undefined): Promise<void> {
   const log = await readFile(join(folder, "LOG"), "utf8").catch(() => "");
   const said = log.match(/dropping \d+ bytes.*/g);
   if (said !== null) {

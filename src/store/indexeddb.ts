@@ -5,33 +5,37 @@
 
 import { promisifyRequest, type UseStore } from "idb-keyval";
 import { HearsayError } from "../errors.ts";
-import { holdLock } from "../session/web-lock.ts";
-import { GroupCommit } from "./group-commit.ts";
-import type { OpenStore, Store, StoreChange, StoreEntry } from "./store.ts";
-import { closedStore, storeError } from "./store-error.ts";
+import { awaitLock, holdLock } from "../session/web-lock.ts";
+import { BackedStore, type Backend, type FoundEntry } from "./backed.ts";
+import { type OnRepair, type OpenStore, STORE_VERSION, type StoreChange } from "./store.ts";
+import { migratedStore, newerStore, storeError } from "./store-error.ts";
 
 const OBJECTS = "entries";
 
-type OnRepair = Parameters<OpenStore>[0];
+export interface WaitOptions {
+  /** While another has the store open, wait until it is free. Default: `store:locked`. */
+  readonly wait?: boolean;
+}
 
 /**
  * A store of this browser, for pages of this origin. Secure contexts only (https, localhost).
  * @param name stores of different names are apart
  */
-export function indexedDbStore(name: string): OpenStore {
+export function indexedDbStore(name: string, { wait = false }: WaitOptions = {}): OpenStore {
   const fullName = `hearsay ${name}`;
-  return async (onRepair) => {
+  return async (onRepair, signal) => {
     if (globalThis.indexedDB === undefined || globalThis.navigator?.locks === undefined) {
       const message = "IndexedDB and Web Locks are there in pages over https and at localhost only";
       throw storeError("store:missing", message);
     }
-    const release = await holdLock(fullName);
+    const release = wait ? await awaitLock(fullName, signal) : await holdLock(fullName);
     if (release === undefined) {
-      throw storeError("store:locked", `another tab has the store ${name} open: close it there`);
+      const remedy = "close it there, or use the option wait";
+      throw storeError("store:locked", `another tab has the store ${name} open: ${remedy}`);
     }
     try {
-      const database = await openDatabase(fullName);
-      return new IndexedDbStore(fullName, database, release, onRepair);
+      const database = await openDatabase(fullName, onRepair);
+      return new BackedStore(new IndexedDbBackend(fullName, database, release), onRepair);
     } catch (error) {
       release();
       throw errorOf(error);
@@ -39,63 +43,48 @@ export function indexedDbStore(name: string): OpenStore {
   };
 }
 
-class IndexedDbStore implements Store {
+class IndexedDbBackend implements Backend {
+  readonly errorOf = errorOf;
   readonly #name: string;
   readonly #release: () => void;
-  readonly #onRepair: OnRepair;
-  readonly #commits = new GroupCommit((changes) => this.#commit(changes));
-  /** Keys of what could not be read: each is told once. */
-  readonly #corrupt = new Set<string>();
   /** Undefined once the browser has closed it, for instance because its data were cleared. */
   #database: IDBDatabase | undefined;
 
-  constructor(name: string, database: IDBDatabase, release: () => void, onRepair: OnRepair) {
+  constructor(name: string, database: IDBDatabase, release: () => void) {
     this.#name = name;
     this.#release = release;
-    this.#onRepair = onRepair;
     this.#use(database);
   }
 
-  async range(from: string, to: string, limit?: number): Promise<StoreEntry[]> {
-    if (this.#commits.closed) throw closedStore();
-    if (from >= to || limit === 0) return [];
+  async read(from: string, to: string, limit: number | undefined): Promise<FoundEntry[]> {
     const range = IDBKeyRange.bound(from, to, false, true);
-    try {
-      const [keys, values] = await this.#within("readonly", (objects) =>
-        Promise.all([
-          promisifyRequest(objects.getAllKeys(range, limit)),
-          promisifyRequest<unknown[]>(objects.getAll(range, limit)),
-        ]),
-      );
-      return keys.flatMap((key, i) => this.#entry(String(key), values[i]));
-    } catch (error) {
-      throw errorOf(error);
-    }
+    const [keys, values] = await this.#within("readonly", (objects) =>
+      Promise.all([
+        promisifyRequest(objects.getAllKeys(range, limit)),
+        promisifyRequest<unknown[]>(objects.getAll(range, limit)),
+      ]),
+    );
+    // Anything in the page can write to the database.
+    return keys.map((key, i) => {
+      const value = values[i];
+      return { key: String(key), value: value instanceof Uint8Array ? value : undefined };
+    });
   }
 
-  write(changes: readonly StoreChange[]): Promise<void> {
-    return this.#commits.write(changes);
+  async commit(changes: readonly StoreChange[]): Promise<void> {
+    await this.#within("readwrite", (objects) => {
+      for (const { key, value } of changes) {
+        if (value === undefined) objects.delete(key);
+        // Of a part of a larger buffer, all of that would be stored.
+        else objects.put(value.slice(), key);
+      }
+      return promisifyRequest(objects.transaction);
+    });
   }
 
   async close(): Promise<void> {
-    await this.#commits.close();
     this.#database?.close();
     this.#release();
-  }
-
-  async #commit(changes: readonly StoreChange[]): Promise<void> {
-    try {
-      await this.#within("readwrite", (objects) => {
-        for (const { key, value } of changes) {
-          if (value === undefined) objects.delete(key);
-          // Of a part of a larger buffer, all of that would be stored.
-          else objects.put(value.slice(), key);
-        }
-        return promisifyRequest(objects.transaction);
-      });
-    } catch (error) {
-      throw errorOf(error);
-    }
   }
 
   readonly #within: UseStore = async (mode, callback) => {
@@ -111,22 +100,21 @@ class IndexedDbStore implements Store {
     };
     return database;
   }
-
-  /** Anything in the page can write to the database. */
-  #entry(key: string, value: unknown): StoreEntry[] {
-    if (value instanceof Uint8Array) return [{ key, value }];
-    if (!this.#corrupt.has(key)) {
-      this.#corrupt.add(key);
-      this.#onRepair?.(storeError("store:corrupt", `${key} is not what was written: left out`));
-    }
-    return [];
-  }
 }
 
-async function openDatabase(name: string): Promise<IDBDatabase> {
-  const request = indexedDB.open(name, 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(OBJECTS);
-  return await promisifyRequest(request);
+async function openDatabase(name: string, onRepair?: OnRepair): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, STORE_VERSION);
+  let former = 0;
+  request.onupgradeneeded = ({ oldVersion }) => {
+    former = oldVersion;
+    if (former === 0) request.result.createObjectStore(OBJECTS);
+  };
+  const database = await promisifyRequest(request).catch((error) => {
+    if (error?.name === "VersionError") throw newerStore(name, "later");
+    throw error;
+  });
+  if (former > 0) onRepair?.(migratedStore(name, former));
+  return database;
 }
 
 function errorOf(error: unknown): HearsayError {

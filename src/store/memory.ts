@@ -24,12 +24,14 @@ export function memoryStore({ bytesMax = Infinity }: MemoryStoreOptions = {}): O
 class MemoryStore implements Store {
   readonly #values: Map<string, Uint8Array>;
   readonly #bytesMax: number;
+  #bytes = 0;
   #release: (() => void) | undefined;
 
   constructor(values: Map<string, Uint8Array>, bytesMax: number, release: () => void) {
     this.#values = values;
     this.#bytesMax = bytesMax;
     this.#release = release;
+    for (const value of values.values()) this.#bytes += value.length;
   }
 
   async range(from: string, to: string, limit?: number): Promise<StoreEntry[]> {
@@ -43,16 +45,17 @@ class MemoryStore implements Store {
 
   async write(changes: readonly StoreChange[]): Promise<void> {
     if (this.#release === undefined) throw closedStore();
-    const after = new Map(this.#values);
-    for (const { key, value } of changes) {
-      if (value === undefined) after.delete(key);
-      else after.set(key, value.slice());
+    const last = new Map(changes.map(({ key, value }) => [key, value?.slice()]));
+    let bytes = this.#bytes;
+    for (const [key, value] of last) {
+      bytes += (value?.length ?? 0) - (this.#values.get(key)?.length ?? 0);
     }
-    let bytes = 0;
-    for (const value of after.values()) bytes += value.length;
-    if (bytes > this.#bytesMax) throw storeError("store:full", `over ${this.#bytesMax} bytes`);
-    for (const { key } of changes) {
-      const value = after.get(key);
+    // What makes it smaller is always taken.
+    if (bytes > this.#bytesMax && bytes > this.#bytes) {
+      throw storeError("store:full", `over ${this.#bytesMax} bytes`);
+    }
+    this.#bytes = bytes;
+    for (const [key, value] of last) {
       if (value === undefined) this.#values.delete(key);
       else this.#values.set(key, value);
     }

@@ -5,6 +5,12 @@
  * `code` is one of `StoreErrorCode`.
  */
 
+/**
+ * Of what a store holds and how. 1: identity and configuration, and no number beside them. 2: also what parts keep.
+ * Every store that lasts keeps this number; it takes over what is older and refuses what is newer.
+ */
+export const STORE_VERSION = 2;
+
 export interface StoreEntry {
   readonly key: string;
   readonly value: Uint8Array;
@@ -13,7 +19,7 @@ export interface StoreEntry {
 export interface StoreChange {
   /** At least one character. Keys are in the order of their UTF-16 code units, as `<` compares them. */
   readonly key: string;
-  /** Undefined deletes the key. */
+  /** Undefined deletes the key. Not changed until the write is over. */
   readonly value: Uint8Array | undefined;
 }
 
@@ -24,6 +30,10 @@ export type StoreErrorCode =
   | "store:locked"
   /** Something in it cannot be read. It was left out, and nothing else. */
   | "store:corrupt"
+  /** It was of an older version, and is of this one now. All that was there is there. */
+  | "store:migrated"
+  /** A newer hearsay has written it. Nothing in it was touched. */
+  | "store:newer"
   | "store:closed"
   /** This platform has no such store. */
   | "store:missing"
@@ -31,7 +41,7 @@ export type StoreErrorCode =
   | "store:failed";
 
 export interface Store {
-  /** Entries with `from` ≤ key < `to`, in order; no more than `limit`. */
+  /** Entries with `from` ≤ key < `to`, in order; the first `limit` of them. */
   range(from: string, to: string, limit?: number): Promise<StoreEntry[]>;
   /**
    * All of the changes or none; of several of one key the last. Durable when it resolves. Writes under way at the same
@@ -44,6 +54,9 @@ export interface Store {
 
 /**
  * Opens a store; each time anew after its `close`. Rejects with `store:locked` while it is open.
- * @param onRepair told of each repair, `store:corrupt`, also later
+ * @param onRepair told of each repair, `store:corrupt` or `store:migrated`, also later
+ * @param signal gives up an opening that still waits for another owner; it rejects with its reason
  */
-export type OpenStore = (onRepair?: (error: Error) => void) => Promise<Store>;
+export type OpenStore = (onRepair?: OnRepair, signal?: AbortSignal) => Promise<Store>;
+
+export type OnRepair = (error: Error) => void;

@@ -90,6 +90,43 @@ const checks: Record<string, (open: Open) => Promise<void>> = {
     expectEntries(await store.range(...ALL), [["a", 2]]);
   },
 
+  async "writes a batch of thousands as a whole"(open) {
+    const store = await open();
+    const keys = Array.from({ length: 5_000 }, (_, i) => `${i}`.padStart(4, "0"));
+    const wrote = store.write(keys.map((key, i) => put(key, i)));
+    const during = await store.range(...ALL);
+    expect(during.length % keys.length === 0, `${during.length} entries while it is written`);
+    await wrote;
+    await store.close();
+    const next = await open();
+    const entries = await next.range(...ALL);
+    equal(keysOf(entries), keys.join(), "keys");
+    await next.write(entries.map(({ key }) => ({ key, value: undefined })));
+    equal((await next.range(...ALL)).length, 0, "entries when all are deleted");
+  },
+
+  async "gives every entry once to who reads it part by part"(open) {
+    const store = await open();
+    const keys = Array.from({ length: 25 }, (_, i) => `key ${i}\0`).sort();
+    await store.write(keys.map((key) => put(key, 1)));
+    const seen: string[] = [];
+    for (let from = ""; ; ) {
+      const entries = await store.range(from, "l", 10);
+      seen.push(...entries.map(({ key }) => key));
+      if (entries.length < 10) break;
+      from = `${seen.at(-1)}\0`;
+    }
+    equal(seen.join(), keys.join(), "all keys");
+    equal((await store.range("", "l", 0)).length, 0, "none of them");
+  },
+
+  async "gives bytes that whoever has them may change"(open) {
+    const store = await open();
+    await store.write([put("a", 1)]);
+    for (const { value } of await store.range(...ALL)) value.fill(9);
+    expectEntries(await store.range(...ALL), [["a", 1]]);
+  },
+
   async "keeps the order of writes that are under way together"(open) {
     const store = await open();
     const writes = Array.from({ length: 200 }, (_, i) =>

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,12 +10,28 @@ import { diskStore } from "../../src/store/disk.ts";
 import type { StoreEntry } from "../../src/store/store.ts";
 import { storeChecks } from "../../src/testing/store-suite.ts";
 
+/** Also without root, where user namespaces are allowed. */
+const OWN_MOUNTS = ["--user", "--map-root-user", "--mount"];
+
 const CHILD = fileURLToPath(new URL("../support/store-child.ts", import.meta.url));
 
 async function emptyFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "hearsay-store-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return join(folder, "deep", "inside");
+}
+
+/** Files up to 1 or 2 MB, by the shell's unit. */
+const LIMITED = "ulimit -f 2048;";
+
+/** A file system of 4 MB, with something in it that can be deleted. For this process alone. */
+const TINY = `mkdir -p "$2"; mount -t tmpfs -o size=4m tiny "$2" && BALLAST="$2"/ballast`;
+
+function canMount(): boolean {
+  const { status } = spawnSync("unshare", [...OWN_MOUNTS, "mount", "-t", "tmpfs", "tiny", "/mnt"]);
+  if (status === 0) return true;
+  process.stderr.write("no file system can be mounted here: a limit on files in its place\n");
+  return false;
 }
 
 /** What cannot be compressed. */
@@ -30,9 +46,10 @@ function bytesOf(size: number, seed: number): Uint8Array {
 /** Another process that writes into a store, in batches of ten, until it cannot. */
 function writer(folder: string, bytes: number, limit = ""): ChildProcess {
   const command = `${limit} exec "$0" --import tsx "$1" "$2" "$3"`;
-  const child = spawn("sh", ["-c", command, process.execPath, CHILD, folder, String(bytes)], {
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  });
+  const shell = ["sh", "-c", command, process.execPath, CHILD, folder, String(bytes)];
+  const prefix = limit === TINY ? ["unshare", ...OWN_MOUNTS] : [];
+  const [file = "", ...args] = [...prefix, ...shell];
+  const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 }
@@ -97,23 +114,63 @@ describe("store on disk", () => {
     await (await diskStore(folder)()).close();
   });
 
-  test("no room left: says store:full, keeps what it acknowledged, and takes what fits", async () => {
+  test.each([
+    ["a limit on files", LIMITED],
+    ["a full file system", canMount() ? TINY : LIMITED],
+  ])(
+    "no room left, by %s: says store:full, keeps what it acknowledged, and takes what fits",
+    async (_, limit) => {
+      const folder = await emptyFolder();
+      const child = writer(folder, 20_000, limit);
+      let last: { batch?: number; code?: string } = {};
+      let acknowledged = -1;
+      child.on("message", (message: typeof last) => {
+        last = message;
+        acknowledged = message.batch ?? acknowledged;
+      });
+      await once(child, "exit");
+      expect(last).toEqual({ code: "store:full", batches: acknowledged + 1, whole: true });
+      expect(acknowledged).toBeGreaterThan(0);
+    },
+  );
+
+  test("of an older version, without a number: keeps what is in it, says so, and has one then", async () => {
     const folder = await emptyFolder();
-    // Files up to 1 or 2 MB, by the shell's unit: no file system has to be filled.
-    const child = writer(folder, 20_000, "ulimit -f 2048;");
-    let last: { batch?: number; code?: string } = {};
-    let acknowledged = -1;
-    child.on("message", (message: typeof last) => {
-      last = message;
-      acknowledged = message.batch ?? acknowledged;
-    });
-    await once(child, "exit");
-    expect(last).toEqual({ code: "store:full" });
-    const [entries] = await readAll(folder);
-    const batches = entries.filter(({ key }) => key !== "small");
-    expect(entries.length - batches.length).toBe(1);
-    expect(batches.length).toBe(10 * (acknowledged + 1));
-    for (const { key, value } of batches) expect(value[0]).toBe(Number(key.slice(0, 9)) % 256);
+    await written(folder, 5, /\.log$/);
+    await rm(join(folder, "hearsay-version"));
+    const [entries, repairs] = await readAll(folder);
+    expect(entries).toHaveLength(5);
+    expect(repairs).toEqual([expect.stringMatching(/was of version 1, and is of 2 now/)]);
+    expect(await readAll(folder)).toEqual([entries, []]);
+  });
+
+  test("of a newer version: says store:newer, and touches nothing", async () => {
+    const folder = await emptyFolder();
+    await written(folder, 5, /\.log$/);
+    await writeFile(join(folder, "hearsay-version"), "3\n");
+    const files = async () => {
+      const names = (await readdir(folder)).sort();
+      return Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))]));
+    };
+    const before = await files();
+    const newer = { code: "store:newer", message: expect.stringMatching(/of version 3/) };
+    await expect(diskStore(folder)()).rejects.toMatchObject(newer);
+    expect(await files()).toEqual(before);
+  });
+
+  test("whose number is damaged: it is written anew, and the rest is there", async () => {
+    const folder = await emptyFolder();
+    await written(folder, 5, /\.log$/);
+    await writeFile(join(folder, "hearsay-version"), "2\0");
+    const [entries, repairs] = await readAll(folder);
+    expect([entries.length, repairs.length]).toEqual([5, 1]);
+    expect(await readAll(folder)).toEqual([entries, []]);
+  });
+
+  test("without classic-level: says what is missing", async () => {
+    const without = new URL("../support/without.mjs?classic-level", import.meta.url).href;
+    const child = writer(await emptyFolder(), 1, `NODE_OPTIONS="--import ${without}"`);
+    expect((await once(child, "message"))[0]).toMatchObject({ code: "store:missing" });
   });
 
   test("a torn last record is left out, and nothing before it", async () => {

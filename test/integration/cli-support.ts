@@ -71,7 +71,7 @@ export function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): P
 }
 
 /** For `node --import`: a process without the package wrtc. */
-export const NO_WRTC = new URL("../support/no-wrtc.mjs", import.meta.url).href;
+export const NO_WRTC = new URL("../support/without.mjs?wrtc", import.meta.url).href;
 
 /** The command `hearsay`, from its source. */
 export function hearsay(...args: string[]): Program {

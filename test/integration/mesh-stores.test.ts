@@ -212,6 +212,34 @@ describe("a store", () => {
     await (await store()).close();
   });
 
+  test("that is waited for: a join that is given up, and a mesh that leaves, wait no longer", async () => {
+    const inner = memoryStore();
+    const begun = [() => {}, () => {}];
+    const attempts = begun.map((_, i) => new Promise<void>((resolve) => (begun[i] = resolve)));
+    let count = 0;
+    /** Free at first and from then on never. */
+    const store: OpenStore = async (onRepair, signal) => {
+      if (count++ === 0) return await inner(onRepair);
+      begun[count - 2]?.();
+      return await new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    };
+    const mesh = await joinInMemory(new MemoryNetwork(), { ...alone, store });
+    await mesh.leave();
+    const starting = mesh.start();
+    await attempts[0];
+    await Promise.all([
+      expect(starting).rejects.toMatchObject({ code: "mesh:left" }),
+      mesh.leave(),
+    ]);
+    const ending = new AbortController();
+    const joining = joinInMemory(new MemoryNetwork(), { ...alone, store, signal: ending.signal });
+    await attempts[1];
+    ending.abort(new Error("enough"));
+    await expect(joining).rejects.toThrow("enough");
+  });
+
   test("keeps an identity that was given, and its generation when the clock is set back", async () => {
     const store = memoryStore();
     const secretKey = new Uint8Array(32).fill(9);

@@ -18,8 +18,9 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 /** What runs in a page finds there. */
-declare const indexedDbStore: (name: string) => OpenStore;
+declare const indexedDbStore: (name: string, options?: { wait: boolean }) => OpenStore;
 declare let held: Store;
+declare let next: Promise<Store>;
 declare function acknowledged(batch: number): void;
 
 /** Opens a store in a page: `opened`, or the code of the error. */
@@ -77,6 +78,37 @@ describe("row 27: with stores, the configuration survives the end of all", () =>
 });
 
 describe("a store in IndexedDB", () => {
+  test("that a tab waits for comes to it when the other closes or crashes, with all in it", async () => {
+    for (const end of ["close", "crash"] as const) {
+      const first = await stage.tab();
+      const second = await stage.tab({}, first.page.context());
+      expect(await open(first.page, "handed over")).toBe("opened");
+      await first.page.evaluate(() => held.write([{ key: "a", value: Uint8Array.of(1) }]));
+      const pending = await second.page.evaluate(async () => {
+        Object.assign(globalThis, { next: indexedDbStore("handed over", { wait: true })() });
+        return (await navigator.locks.query()).pending?.map(({ name }) => name);
+      });
+      expect(pending).toContain("hearsay handed over");
+      await first[end]();
+      const entries = await second.page.evaluate(async () => {
+        return (await (await next).range("", "z")).map(({ key }) => key);
+      });
+      expect(entries).toEqual(["a"]);
+      await second.close();
+    }
+  });
+
+  test("that a member waits for: it joins as who had it when that has left", async () => {
+    const alone = { storeName: "who is who", storeWaits: true, seeds: [], tabs: false };
+    const first = await stage.tab(alone);
+    await first.member.configure("a", 1);
+    const joining = stage.tab(alone, first.page.context());
+    await first.member.leave();
+    const second = await joining;
+    expect(second.id).toBe(first.id);
+    expect(await second.member.configuration()).toEqual({ a: 1 });
+  });
+
   test("belongs to one tab: a second one gets store:locked, until the first closes it or crashes", async () => {
     const first = await stage.tab();
     const second = await stage.tab({}, first.page.context());

@@ -46,6 +46,8 @@ export interface MemberOptions
   readonly secretKeyHex?: string;
   /** Where it keeps what it keeps: a folder, or the name of a database. */
   readonly storeName?: string;
+  /** It waits while another has the store. */
+  readonly storeWaits?: boolean;
   /** Its links can be cut one by one. */
   readonly cuttable?: boolean;
 }
@@ -79,10 +81,12 @@ export interface StatsEntry {
   readonly sentBytes: number;
 }
 
+type StoreOf = (name: string, options: { wait: boolean }) => OpenStore;
+
 export class Member {
   readonly #join: Join;
   readonly #makeTransport: () => Promise<Transport>;
-  readonly #storeOf: (name: string) => OpenStore;
+  readonly #storeOf: StoreOf;
   readonly #story: Happening[] = [];
   readonly #heard: HeardEntry[] = [];
   readonly #watchers = new Set<() => void>();
@@ -96,7 +100,7 @@ export class Member {
   constructor(
     join: Join,
     makeTransport: () => Promise<Transport>,
-    storeOf: (name: string) => OpenStore = () => memoryStore(),
+    storeOf: StoreOf = () => memoryStore(),
   ) {
     this.#join = join;
     this.#storeOf = storeOf;
@@ -104,7 +108,8 @@ export class Member {
   }
 
   /** Resolves with the id. */
-  async join({ secretKeyHex, cuttable, storeName, ...options }: MemberOptions): Promise<string> {
+  async join(given: MemberOptions): Promise<string> {
+    const { secretKeyHex, cuttable, storeName, storeWaits: wait = false, ...options } = given;
     if (cuttable) {
       const clusterHash = await hashOfCluster(options.cluster);
       this.#transport = new Cuttable(await this.#makeTransport(), clusterHash);
@@ -121,7 +126,7 @@ export class Member {
     const mesh = await this.#join({
       ...options,
       ...(this.#transport !== undefined && { transport: this.#transport }),
-      ...(storeName !== undefined && { store: this.#watch(this.#storeOf(storeName)) }),
+      ...(storeName !== undefined && { store: this.#watch(this.#storeOf(storeName, { wait })) }),
       ...(secretKeyHex !== undefined && {
         identity: { secretKey: bytesOfHex(secretKeyHex), generation: 0 },
       }),

@@ -1,4 +1,4 @@
-/** A real Redis for a test, which can be killed and started again at the same port. It stores nothing. */
+/** A real Redis for a test, which can be killed and started again at the same port. It stores nothing, unless told to. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,18 +16,23 @@ export class Redis {
   readonly url: string;
   readonly #port: number;
   readonly #folder: string;
+  readonly #options: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, folder: string) {
+  private constructor(port: number, folder: string, options: readonly string[]) {
     this.url = `redis://127.0.0.1:${port}`;
     this.#port = port;
     this.#folder = folder;
+    this.#options = options;
   }
 
-  /** Ends with the test. */
-  static async start(): Promise<Redis> {
+  /**
+   * Ends with the test.
+   * @param options of its command line
+   */
+  static async start(...options: string[]): Promise<Redis> {
     const folder = mkdtempSync(join(tmpdir(), "hearsay-redis-"));
-    const redis = new Redis(await freePort(), folder);
+    const redis = new Redis(await freePort(), folder, options);
     onTestFinished(async () => {
       await redis.kill();
       rmSync(folder, { recursive: true });
@@ -39,7 +44,8 @@ export class Redis {
   async start(): Promise<void> {
     const program = process.env["REDIS_SERVER_PATH"] ?? "redis-server";
     const where = ["--port", `${this.#port}`, "--bind", "127.0.0.1", "--dir", this.#folder];
-    const child = spawn(program, [...where, "--save", "", "--appendonly", "no"]);
+    const nothing = ["--save", "", "--appendonly", "no"];
+    const child = spawn(program, [...where, ...nothing, ...this.#options]);
     this.#child = child;
     await new Promise<void>((resolve, reject) => {
       let output = "";
