@@ -299,6 +299,7 @@ export class Composition {
         this.proofs.gate.inTurn(peer, () => this.#onLinkDown(peer, reason, onPurpose)),
       message: (from, message) => this.proofs.gate.message(from, message),
       offended: (peer, what) => this.offended(peer, what),
+      isSilent: (peer) => this.membership.detector.silentMs(peer, this.now) !== undefined,
       rejected: (link, reason) => this.#onRejected(reason, link.peer === undefined),
       now: () => this.now,
       bulk: [(peer) => this.#nextState(peer), (peer) => this.#nextPiece(peer)],
@@ -352,7 +353,7 @@ export class Composition {
       neighbours: () => this.#awake(),
       linked: (peer) => this.links.has(peer),
       carry: (to, inner) => this.delivery.carry(to, inner),
-      silenceMs: (peer, at) => this.#silenceMs(peer, at),
+      silenceMs: (peer, at) => this.membership.detector.unheardMs(peer, at),
       mayLink: ({ id }) => !this.quarantine.has(id, this.now),
       demand: (peer, at) => this.delivery.demand.of(peer, at),
       send: (peer, message) => this.links.send(peer, message),
@@ -368,13 +369,6 @@ export class Composition {
       island: () => this.membership.failures.reach.island(this.now),
       cut: () => this.membership.failures.reach.cut(this.now),
     });
-  }
-
-  /** A neighbour that has missed a probe and its repetition is silent since it was last heard. */
-  #silenceMs(peer: MemberId, now: number): number | undefined {
-    const health = this.membership.detector.health(peer);
-    if (health === undefined || health.misses < 2) return undefined;
-    return now - health.heardAt - (health.rttMs ?? this.#config.probePeriodMs);
   }
 
   #makeDelivery(sealing: Sealing | undefined): Delivery {

@@ -1,5 +1,6 @@
 // The overlay in virtual time: how many links, with whom, and what becomes of them under faults.
 import { describe, expect, test } from "vitest";
+import type { Input } from "../../src/core/machine.ts";
 import { type SimMember, World } from "../../src/sim/index.ts";
 import { grown, invite, linkedWith, linksMade, oneSided, parts, within } from "./graph.ts";
 
@@ -191,3 +192,52 @@ test.each([1, 3])(
     within(world, 2_000, "linked", () => linkedWith(one).length > 0);
   },
 );
+
+test("what a seed has carried and says again ends no link", () => {
+  const world = new World(1);
+  const carried: [SimMember, Input][] = [];
+  const note = (member: SimMember, input: Input): void => {
+    if (input.type === "seedPacket") carried.push([member, input]);
+  };
+  world.observe({ onInput: note });
+  for (let i = 0; i < 6; i++) {
+    world.add();
+    world.run(500);
+  }
+  within(world, 20_000, "full", () => isFull(world));
+  world.run(5_000);
+  const links = made(world);
+  const downs: string[] = [];
+  world.observe({
+    onEvent: (_, event) => {
+      if (event.type === "linkDown") downs.push(event.reason);
+    },
+  });
+  const again = carried.slice();
+  expect(again.length).toBeGreaterThan(10);
+  for (let round = 0; round < 3; round++) {
+    for (const [member, input] of again) world.input(member, input);
+    world.run(1_000);
+  }
+  world.run(30_000);
+  expect(downs).toEqual([]);
+  expect(made(world)).toBe(links);
+});
+
+test.each([
+  ["request", 0],
+  ["acceptance", 1],
+  ["offer", 2],
+  ["answer", 3],
+])("a seed loses the %s: the link comes about within 6 s", (_, lost) => {
+  const world = new World(lost);
+  const { seedServer } = world;
+  const carry = seedServer.onEffect.bind(seedServer);
+  let count = 0;
+  seedServer.onEffect = (member, effect) => {
+    if (effect.type !== "sendSeed" || count++ !== lost) carry(member, effect);
+  };
+  const [one] = [world.add(), world.add()];
+  within(world, 6_000, "linked", () => linkedWith(one).length === 1);
+  expect(count).toBeGreaterThan(4);
+});

@@ -2,8 +2,9 @@
  * The links: who is at the other end, what waits to be sent, what comes in.
  *
  * A link begins with a `hello` from both ends. Before the other's hello nothing else is accepted, so a stranger's
- * cluster or another major version is refused and never half-joined. One link joins a pair: when glare made two,
- * the member with the lower id says `bye` on the newer.
+ * cluster or another major version is refused and never half-joined. One link joins a pair. A newer one takes the place
+ * of the older once it is greeted, if one of the ends has lost that, or hears nothing over it: it says so. When glare
+ * made two, the member with the lower id says `bye` on the newer.
  *
  * Two classes of what must arrive: urgent frames go at once; bulk waits, and only enters the transport while less than a window of it is unacknowledged by the other end (`credit`), so that urgent frames never stand behind
  * much of it and a slow receiver slows its senders. Bulk is what was queued, in turn with what is only made when the
@@ -16,6 +17,7 @@ import type { Effect, Input, Lane, LinkId, MemberId } from "../machine.ts";
 import type { FrameCodec, RejectReason } from "../wire/codec.ts";
 import {
   DATAGRAM_BYTES_MAX,
+  FEATURE_ONLY_LINK,
   FRAME_BYTES_MAX,
   type MemberRecord,
   type Message,
@@ -37,6 +39,9 @@ const BULK_PAUSE_MS = 1_000;
 
 /** A link must greet by then, ms. One slow handshake and a busy page; guess, unmeasured. */
 const GREETING_MS = 5_000;
+
+/** What opens within so long of one another was begun by both ends at once, ms: neither knew. Guess, unmeasured. */
+const GLARE_MS = 1_000;
 
 /** Why a frame was refused: it cannot be read, or greets in another's name. */
 export type Refusal = RejectReason | "identity";
@@ -70,6 +75,8 @@ export interface LinksOut {
   message(from: MemberId, message: Message, link: Link): void;
   /** More was done on a link of this member than is borne. */
   offended(peer: MemberId, what: Offence): void;
+  /** Whether nothing has come from this neighbour for longer than from one that is there. */
+  isSilent(peer: MemberId): boolean;
   /** A frame was refused; the link stays unless it was greeting. */
   rejected(link: Link, reason: Refusal): void;
   /** The time of this step, ms. */
@@ -146,7 +153,9 @@ export class LinkTable {
   #greet(link: Link): void {
     const record = this.#out.ownRecord();
     if (record === undefined) return;
-    this.#sendNow(link, { type: "hello", record, features: this.#out.features });
+    const isOnly = !this.has(link.proven) || this.#out.isSilent(link.proven);
+    const features = this.#out.features | (isOnly ? FEATURE_ONLY_LINK : 0);
+    this.#sendNow(link, { type: "hello", record, features });
   }
 
   /** The transport lost the link. */
@@ -344,6 +353,9 @@ export class LinkTable {
     if (refusal !== undefined) return this.#byeLink(link, refusal);
     link.peer = record.id;
     link.generation = record.generation;
+    const former = this.linkTo(record.id);
+    const isOnly = (features & FEATURE_ONLY_LINK) > 0;
+    if (former && this.#supersedes(link, former, isOnly)) this.drop(record.id, "superseded");
     const links = this.#byPeer.get(record.id);
     if (links === undefined) {
       this.#byPeer.set(record.id, [link]);
@@ -361,6 +373,13 @@ export class LinkTable {
     } else if (this.#config.id < record.id) {
       this.#byeLink(link, "duplicate");
     }
+  }
+
+  /** @param isOnly the other end says that it has no other link with us */
+  #supersedes(link: Link, former: Link, isOnly: boolean): boolean {
+    if (former.generation !== link.generation) return false;
+    const isGlare = link.openedAt - former.openedAt < GLARE_MS;
+    return this.#out.isSilent(former.proven) || (isOnly && !isGlare);
   }
 
   #byeLink(link: Link, reason: ByeReason): void {

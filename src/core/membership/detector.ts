@@ -261,6 +261,13 @@ export class Detector {
     return silentMs < SILENT_PERIODS * this.#config.probePeriodMs ? undefined : silentMs;
   }
 
+  /** How long a neighbour that has missed a probe and its repetition was not heard, ms. */
+  unheardMs(peer: MemberId, now: number): number | undefined {
+    const probe = this.#probes.get(peer);
+    if (probe === undefined || probe.misses < 2) return undefined;
+    return now - probe.heardAt - (probe.rttMs ?? this.#config.probePeriodMs);
+  }
+
   /** When `peer` is to be checked again. */
   nextCheck(peer: MemberId, now: number): number {
     const probe = this.#probes.get(peer);

@@ -31,7 +31,7 @@ import { Pauses } from "./pauses.ts";
 /** Signals of one attempt and one end: an offer or answer and its candidates, bundled. More are not repeated. */
 const SIGNALS_MAX = 32;
 
-/** The mesh changes while links are made, and what was on its way then is lost: so soon it is sent again, ms. */
+/** The mesh changes while links are made, seeds come and go, and what was on its way is lost: sent again after, ms. */
 const RESEND_MS = 2_000;
 
 type LinkReject = Extract<Inner, { type: "linkReject" }>;
@@ -69,7 +69,7 @@ export interface AttemptsOut {
   /** Carries `inner` to a member: over the mesh, or through a seed. False when there is no way. */
   carry(to: MemberId, inner: Inner, seed: SeedId | undefined): boolean;
   /** Why `peer` gets no link now; undefined when it does. */
-  refusal(peer: MemberId, request: LinkRequest): RejectWord | undefined;
+  refusal(peer: MemberId, request: LinkRequest, seed: SeedId | undefined): RejectWord | undefined;
   /** Whether a link is still wanted from one that has been asked and says yes. */
   wants(peer: MemberId): boolean;
   /** A walk found nobody. */
@@ -179,7 +179,7 @@ export class Attempts {
       if (own.asker && this.#config.id < from) return;
       this.#drop(own);
     }
-    const reason = this.#refusal(from, request, now);
+    const reason = this.#refusal(from, request, seed, now);
     if (reason === undefined) return this.#accept(from, request, seed, now);
     const instead = reason === "kind" ? this.#out.suiting(request.flags) : undefined;
     this.#out.carry(from, rejectOf(request.attempt, reason, instead), seed);
@@ -187,7 +187,8 @@ export class Attempts {
 
   /** A walk of `from` ends here. False when it should go on. */
   onWalk(from: MemberId, request: LinkRequest, now: number): boolean {
-    if (this.#byPeer.has(from) || this.#refusal(from, request, now) !== undefined) return false;
+    if (this.#byPeer.has(from) || this.#refusal(from, request, undefined, now) !== undefined)
+      return false;
     this.#accept(from, request, undefined, now);
     return true;
   }
@@ -260,9 +261,7 @@ export class Attempts {
     if (attempt === undefined) return;
     const number = attempt.said.push(payload) - 1;
     this.#carrySignal(attempt, number);
-    // A seed loses nothing, or is gone altogether.
-    if (attempt.seed !== undefined || !this.#isOfferer(attempt)) return;
-    this.#deadlines.ensure(`resend:${id}`, now + RESEND_MS);
+    if (this.#isOfferer(attempt)) this.#deadlines.ensure(`resend:${id}`, now + RESEND_MS);
   }
 
   onResendDeadline(id: AttemptId, now: number): void {
@@ -328,11 +327,16 @@ export class Attempts {
   }
 
   /** Who has no link at all is let in, whatever was dialled before. */
-  #refusal(from: MemberId, request: LinkRequest, now: number): RejectWord | undefined {
+  #refusal(
+    from: MemberId,
+    request: LinkRequest,
+    seed: SeedId | undefined,
+    now: number,
+  ): RejectWord | undefined {
     if (!this.#choice.suits(request.flags)) return "kind";
     if (this.#byPeer.size >= 4 * this.#config.attemptsMax) return "full";
     if (request.links > 0 && this.#dials.available(now) < 1) return "full";
-    return this.#out.refusal(from, request);
+    return this.#out.refusal(from, request, seed);
   }
 
   #accept(from: MemberId, request: LinkRequest, seed: SeedId | undefined, now: number): void {

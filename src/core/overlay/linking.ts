@@ -34,7 +34,7 @@ export interface LinkingOut {
   learn(to: MemberId, path: readonly MemberId[]): void;
   /** Ends the link with `peer`, for both ends have enough. */
   part(peer: MemberId): void;
-  /** Ends our end of a link that the other end does not have any more. */
+  /** Ends our end of a link that the other end is known not to have any more. */
   superseded(peer: MemberId): void;
   failed(peer: MemberId, reason: string): void;
   notFound(peer: MemberId): void;
@@ -223,9 +223,9 @@ export class Linking {
       effect: (effect) => out.effect(effect),
       carry: (to, inner, seed) =>
         seed === undefined ? out.carry(to, inner) : this.#sendSeed(seed, to, inner),
-      refusal: (peer, request) => {
-        // It asks because it has no link: ours is dead, whatever it seems.
-        if (out.linked(peer)) out.superseded(peer);
+      refusal: (peer, request, seed) => {
+        // It asks because it has no link: ours is dead, whatever it seems. A seed may say again what was asked before.
+        if (seed === undefined && out.linked(peer)) out.superseded(peer);
         return this.#overlay.grants(peer, request, true) ? undefined : "full";
       },
       wants: (peer) => this.#overlay.wants(peer),

@@ -22,6 +22,8 @@ export interface RedialOut {
   cut(): ReadonlySet<MemberId>;
 }
 
+type Dialled = Omit<Extract<Effect, { type: "dial" }>, "type">;
+
 export class Redial {
   readonly #config: Config;
   readonly #rng: Rng;
@@ -38,7 +40,11 @@ export class Redial {
     this.#out = out;
   }
 
-  /** Dials some of them, when it is time. @param isAlone no link shows life: then whoever has an address will do */
+  /**
+   * Dials some of them, when it is time.
+   * @param isAlone no link shows life: whoever has an address will do. If these are our neighbours only, our own
+   * address may be another now
+   */
   look(isAlone: boolean, now: number): void {
     const shared = isAlone ? 0 : EACH_MS * this.#table.liveCount;
     const periodMs = Math.max(PERIOD_MS_MIN, shared);
@@ -46,13 +52,17 @@ export class Redial {
     this.#dialledAt = now;
     this.#pause = this.#rng.jitter(1, 0.5);
     const cut = this.#out.cut();
-    const gone: { peer: MemberId; addresses: readonly string[] }[] = [];
+    const gone: Dialled[] = [];
+    const silent: Dialled[] = [];
     for (const { record, state } of this.#table.others()) {
       const { id, addresses } = record;
-      if (addresses.length === 0 || state === "left" || this.#out.linked(id)) continue;
-      if (isAlone || state === "down" || cut.has(id)) gone.push({ peer: id, addresses });
+      if (addresses.length === 0 || state === "left") continue;
+      const dialled = { peer: id, addresses };
+      if (this.#out.linked(id)) silent.push(dialled);
+      else if (isAlone || state === "down" || cut.has(id)) gone.push(dialled);
     }
-    for (const one of this.#rng.sample(gone, isAlone ? ALONE : 1)) {
+    const chosen = isAlone && gone.length === 0 ? silent : gone;
+    for (const one of this.#rng.sample(chosen, isAlone ? ALONE : 1)) {
       this.#out.effect({ type: "dial", ...one });
     }
   }

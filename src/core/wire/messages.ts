@@ -128,6 +128,8 @@ export type Opinion = Infer<typeof opinion>;
 
 /** Bits of `hello.features`. Everything this member writes is proven to be its own, and so must be what it takes. */
 export const FEATURE_PROVEN_WRITES = 1;
+/** Its sender has no other link with whom it greets, or one that shows no life. */
+export const FEATURE_ONLY_LINK = 2;
 
 const update = union({ record: struct({ record: memberRecord }), claim, opinion });
 export type Update = Infer<typeof update>;

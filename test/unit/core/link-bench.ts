@@ -20,6 +20,8 @@ export class Bench {
   /** What can be made when a link has room. */
   readonly made: Uint8Array[] = [];
   refusal: ByeReason | undefined;
+  /** Whether its neighbours are. */
+  silent = false;
   now = 0;
 
   constructor(overrides = {}) {
@@ -37,6 +39,7 @@ export class Bench {
         this.log.push(`down ${nameOf(peer)}: ${reason}${onPurpose ? ", on purpose" : ""}`),
       message: (from, message) => this.log.push(`${message.type} from ${nameOf(from)}`),
       offended: (peer, what) => this.log.push(`${what} by ${nameOf(peer)}`),
+      isSilent: () => this.silent,
       rejected: (_link, reason) => this.log.push(`rejected: ${reason}`),
       now: () => this.now,
       bulk: [

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { frameCodec, WIRE_VERSION } from "../../../src/core/wire/codec.ts";
+import { FEATURE_ONLY_LINK } from "../../../src/core/wire/messages.ts";
 import { Bench, codec, HIGH, LOW, NOTE } from "./link-bench.ts";
 import { recordOf } from "./support.ts";
 
@@ -168,6 +169,43 @@ describe("two links with one member", () => {
     expect(bench.types(2)).toEqual(["prune"]);
     bench.table.closed(2, "failed");
     expect(bench.log).toEqual(["down low: failed"]);
+  });
+
+  test.each([
+    ["in place of a silent one", true, 0],
+    ["whose other end says that it has no other", false, FEATURE_ONLY_LINK],
+  ])("a newer one %s takes the place of the older once it is greeted", (_, silent, features) => {
+    bench.greet(1, HIGH);
+    bench.silent = silent;
+    bench.open(2, HIGH, 1_000);
+    expect(bench.log).toEqual(["up high by 1"]);
+    bench.receive(2, { type: "hello", record: recordOf(HIGH), features });
+    expect(bench.log.slice(1)).toEqual([
+      "disconnect 1: superseded",
+      "down high: superseded",
+      "up high by 2",
+    ]);
+  });
+
+  test("what both ends say on one that opens within a second of the other counts for nothing", () => {
+    bench.greet(1, HIGH);
+    bench.open(2, HIGH, 999);
+    bench.receive(2, { type: "hello", record: recordOf(HIGH), features: FEATURE_ONLY_LINK });
+    expect(bench.log).toEqual(["up high by 1", "disconnect 2: bye: duplicate"]);
+  });
+
+  test("hello says that it is the only one, or that the other is silent", () => {
+    const said = (link: number): number[] =>
+      bench.sent.flatMap(({ link: by, bytes }) => {
+        const decoded = codec.decode(bytes);
+        const isHello = by === link && decoded.ok && decoded.message.type === "hello";
+        return isHello ? [decoded.message.features] : [];
+      });
+    bench.greet(1, HIGH);
+    bench.open(2, HIGH);
+    bench.silent = true;
+    bench.open(3, HIGH);
+    expect([said(1), said(2), said(3)]).toEqual([[FEATURE_ONLY_LINK], [0], [FEATURE_ONLY_LINK]]);
   });
 
   test("a restarted member's new link replaces the old one at once", () => {
