@@ -139,7 +139,7 @@ test("requests, offers and answers said again link nobody with anybody else, and
   const [one, other] = meshes as [Mesh, Mesh];
   for (const mesh of meshes) mesh.addSeed(server.url);
   await allLinked(meshes);
-  const wrong = meshes.map((mesh) => noted(mesh, ["peer:down", "peer:leave"]));
+  const wrong = meshes.map((mesh) => noted(mesh, ["link:down", "peer:down", "peer:leave"]));
   const count = server.packets.length;
   expect(count).toBeGreaterThan(2);
   for (let i = 0; i < 3; i++) server.replay();

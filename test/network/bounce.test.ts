@@ -34,25 +34,26 @@ test("an interface is down for a second and a half: nobody is held for dead, and
   expect(await downs(all)).toEqual(all.map(() => []));
 });
 
-// Its links end with its old address: after one second it may be back before anybody has missed it, or not.
-test.each([1_000, 5_000])(
-  "an interface is down for %i ms and comes back with another address: the same member is back, and nobody else was held for dead",
-  async (ms) => {
-    const { all, bounced, rest } = await five();
-    const { generation } = await bounced.member.self();
-    const again = bounced.host.address.replace(/\d+$/, "77");
-    await bounced.host.bounce(ms, again);
-    // It has new links, since nothing comes from where the old ones were.
-    await bounced.member.untilLost(rest.length, BOUND_MS);
-    await each(rest, ({ member }) => member.untilState(bounced.id, "alive", BOUND_MS));
-    await allAlive(all, BOUND_MS);
-    await allReach(all, "after", BOUND_MS);
-    // Who is back is who was there before, started once.
-    const entries = await each(rest, async ({ member }) => await member.peers());
-    for (const peers of entries) {
-      expect(peers.find(({ id }) => id === bounced.id)).toMatchObject({ generation });
-    }
-    for (const seen of await downs(rest))
-      expect(seen.filter((id) => id !== bounced.id)).toEqual([]);
-  },
-);
+test.each([
+  [1_000, "nobody is held for dead"],
+  [5_000, "the same member is back, and nobody else was held for dead"],
+])("an interface is down for %i ms and comes back with another address: %s", async (ms) => {
+  const { all, bounced, rest } = await five();
+  const { generation } = await bounced.member.self();
+  const lost = await bounced.member.lostLinks();
+  const again = bounced.host.address.replace(/\d+$/, "77");
+  await bounced.host.bounce(ms, again);
+  // It has new links, since nothing comes from where the old ones were.
+  await bounced.member.untilLostLinks(lost + rest.length, BOUND_MS);
+  await each(rest, ({ member }) => member.untilState(bounced.id, "alive", BOUND_MS));
+  await allAlive(all, BOUND_MS);
+  await allReach(all, "after", BOUND_MS);
+  // Who is back is who was there before, started once.
+  const entries = await each(rest, async ({ member }) => await member.peers());
+  for (const peers of entries) {
+    expect(peers.find(({ id }) => id === bounced.id)).toMatchObject({ generation });
+  }
+  const excused = ms > 3_000 ? [bounced.id] : [];
+  for (const seen of await downs(all))
+    expect(seen.filter((id) => !excused.includes(id))).toEqual([]);
+});

@@ -312,11 +312,13 @@ export class Member {
     );
   }
 
-  /** Resolves when so many links have ended since it joined, but for those in whose place another came. */
-  async untilLost(count: number, ms?: number): Promise<void> {
-    const isLoss = ({ event, detail }: Happening): boolean =>
-      event === "link:down" && detail !== "superseded";
-    const lost = (): number => this.#story.filter(isLoss).length;
+  /** How many links have ended since it joined. */
+  async lostLinks(): Promise<number> {
+    return this.#story.filter(({ event }) => event === "link:down").length;
+  }
+
+  async untilLostLinks(count: number, ms?: number): Promise<void> {
+    const lost = (): number => this.#story.filter(({ event }) => event === "link:down").length;
     await this.#until(`${count} links lost`, ms, () => lost() >= count, lost);
   }
 
