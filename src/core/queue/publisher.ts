@@ -1,0 +1,258 @@
+/**
+ * Who publishes: gives the job its number, writes it to its own store, then puts it to the stores where it belongs, and
+ * tells the application once as many have it as it asked for. What is not confirmed in time fails, with what is known:
+ * the job is there all the same, and its stores see to it.
+ */
+
+import type { JobId, PublishProblem, QueueCommand } from "./contract.ts";
+import { adopt, type Ground, ownPlace, replicasOf, storeFor } from "./ground.ts";
+import { isBefore, Job, type JobBody, jobIdOf, newState, type Placement } from "./job.ts";
+import { PRIORITY_DEFAULT, PRIORITY_MAX, TEXT_BYTES_MAX } from "./limits.ts";
+import { shareOptions } from "./records.ts";
+import type { Receipt } from "./wire.ts";
+
+type Publish = Extract<QueueCommand, { type: "publish" }>;
+
+/** What an attempt to publish came to. */
+export type Outcome =
+  | { readonly type: "published"; readonly job: JobId; readonly duplicateOf?: JobId }
+  | {
+      readonly type: "publishFailed";
+      readonly reason: PublishProblem;
+      readonly job?: JobId;
+      readonly stores: number;
+    };
+
+interface Pending {
+  readonly tell: (outcome: Outcome) => void;
+  readonly job: Job;
+  readonly confirm: "local" | number;
+  readonly until: number;
+  /** Our own disk has it. */
+  isSafe: boolean;
+  /** Stores that have no room, and those that have another job with its key. */
+  readonly full: Set<string>;
+  readonly duplicates: Map<JobId, Set<string>>;
+}
+
+export interface PublisherOut {
+  duties(job: Job): void;
+  hasRoom(channel: string, bytes: number): boolean;
+}
+
+export class Publisher {
+  readonly #ground: Ground;
+  readonly #out: PublisherOut;
+  readonly #pending = new Map<JobId, Pending>();
+  /** The last job of each channel and order that was published here. */
+  readonly #orders = new Map<string, JobId>();
+  #sequence = 0;
+
+  constructor(ground: Ground, out: PublisherOut) {
+    this.#ground = ground;
+    this.#out = out;
+  }
+
+  publish(command: Publish): void {
+    const { ticket, channel, value, key, order, confirm } = command;
+    const { channels, limits, ledger, host } = this.#ground;
+    const options = channels.get(channel);
+    const tell = (outcome: Outcome): void => this.#ground.emit({ ticket, ...outcome });
+    const fail = (reason: PublishProblem): void =>
+      tell({ type: "publishFailed", reason, stores: 0 });
+    if (options === undefined) return fail("closed");
+    const texts = [key ?? "", order ?? ""];
+    if (texts.some((text) => text.length > TEXT_BYTES_MAX / 4)) return fail("large");
+    if (value.length > limits.valueBytesMax) return fail("large");
+    if (!this.#out.hasRoom(channel, value.length)) return fail("full");
+    const now = host.now();
+    const original =
+      key === undefined || options.dedupeMs === 0
+        ? undefined
+        : ledger.original(channel, order, key);
+    if (original !== undefined && this.#counts(original, now)) {
+      return this.#follow(original, tell);
+    }
+    const previous = this.#previous(channel, order);
+    const body = {
+      value,
+      key,
+      order,
+      priority: Math.min(PRIORITY_MAX, Math.max(0, command.priority ?? PRIORITY_DEFAULT)),
+      options: shareOptions(options),
+      previous: previous?.id,
+      replayOf: undefined,
+      bornAt: now,
+    };
+    const readyAt = command.delayMs === undefined ? 0 : now + command.delayMs;
+    const id = this.add(channel, body, readyAt, { confirm, tell }, previous?.placement);
+    if (order !== undefined && id !== undefined) this.#orders.set(orderOf(channel, order), id);
+  }
+
+  /** Makes a job of ours of it. */
+  add(
+    channel: string,
+    body: JobBody,
+    readyAt: number,
+    { confirm, tell }: Pick<Pending, "confirm" | "tell">,
+    given?: Placement,
+  ): JobId | undefined {
+    const { ledger, host, post } = this.#ground;
+    const now = host.now();
+    const generation = host.generation();
+    const id = jobIdOf({ origin: host.id, generation, sequence: ++this.#sequence });
+    const placement = given ?? this.#place(id, channel, body);
+    const { options } = body;
+    if (placement === undefined) {
+      ledger.over.add(id);
+      const reason = options.durable ? "store" : "unconfirmed";
+      tell({ type: "publishFailed", reason, stores: 0 });
+      return undefined;
+    }
+    const home = storeFor(this.#ground, options) ?? this.#ground.memory;
+    const state = newState(readyAt);
+    const job = new Job({ id, channel, home, placement, state, heldAt: now, options, body });
+    ledger.add(job);
+    const pending: Pending = {
+      tell,
+      job,
+      confirm,
+      until: host.now() + this.#ground.limits.publishMs,
+      isSafe: false,
+      full: new Set(),
+      duplicates: new Map(),
+    };
+    this.#pending.set(job.id, pending);
+    ledger.write(job, (problem) => {
+      if (this.#pending.get(job.id) !== pending) return;
+      if (problem !== undefined) {
+        this.#pending.delete(job.id);
+        ledger.forget(job);
+        const reason = problem === "full" ? "full" : "store";
+        return tell({ type: "publishFailed", reason, stores: 0 });
+      }
+      pending.isSafe = true;
+      const own = ownPlace(this.#ground, job.placement.stores);
+      if (own >= 0) job.known.add(job.placement.stores[own] as string);
+      for (const [, member] of replicasOf(this.#ground, job.placement.stores)) {
+        if (member !== host.id) post.put(member, job, true);
+      }
+      this.#check(pending);
+      this.#out.duties(job);
+    });
+    return id;
+  }
+
+  /** A store has said what it has of a job. */
+  onReceipt(job: Job, stores: readonly string[], { verdict, other }: Receipt): void {
+    const pending = this.#pending.get(job.id);
+    if (pending === undefined) return;
+    if (verdict === "full") for (const store of stores) pending.full.add(store);
+    if (verdict === "duplicate" && other !== undefined) {
+      const having = pending.duplicates.get(other) ?? new Set();
+      for (const store of stores) having.add(store);
+      pending.duplicates.set(other, having);
+    }
+    this.#check(pending);
+  }
+
+  /** How its publication ends is said by its end, at the latest. */
+  changed(job: Job): void {
+    const pending = this.#pending.get(job.id);
+    if (pending !== undefined && job.isOver) this.#confirm(pending);
+  }
+
+  /** What was not confirmed in time. */
+  sweep(now: number): void {
+    for (const pending of this.#pending.values()) {
+      if (pending.until > now) break;
+      const { tell, job, full } = pending;
+      this.#pending.delete(job.id);
+      tell({
+        type: "publishFailed",
+        reason: full.size > 0 ? "full" : "unconfirmed",
+        job: job.id,
+        stores: job.known.size,
+      });
+    }
+    if (this.#orders.size > 1_024) {
+      for (const [order, id] of this.#orders) {
+        if (this.#ground.ledger.get(id)?.isOver !== false) this.#orders.delete(order);
+      }
+    }
+  }
+
+  get isBusy(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  #check(pending: Pending): void {
+    const { job, confirm, isSafe, duplicates } = pending;
+    if (!isSafe) return;
+    const { stores } = job.placement;
+    const isLocal = this.#ground.ledger.isKept(job) || !job.options.durable;
+    const needed = confirm === "local" ? (isLocal ? 0 : 1) : confirm;
+    if (stores.filter((store) => job.known.has(store)).length >= needed) this.#confirm(pending);
+    else this.#withdraw(pending, duplicates, Math.max(1, needed));
+  }
+
+  /** Enough stores have another with its key: that one counts. */
+  #withdraw(pending: Pending, duplicates: Pending["duplicates"], needed: number): void {
+    const { job, tell } = pending;
+    const [other] = [...duplicates].find(([, stores]) => stores.size >= needed) ?? [];
+    if (other === undefined || job.state.phase !== "new") return;
+    this.#pending.delete(job.id);
+    adopt(this.#ground, job, { ...job.state, phase: "removed" });
+    this.#ground.ledger.write(job, (problem) => {
+      if (problem === undefined) this.#out.duties(job);
+    });
+    tell({ type: "published", job: job.id, duplicateOf: other });
+  }
+
+  #confirm({ job, tell }: Pending): void {
+    this.#pending.delete(job.id);
+    tell({ type: "published", job: job.id });
+  }
+
+  /** Another job of this member counts for one that was to be published. */
+  #follow(original: Job, tell: Pending["tell"]): void {
+    const { id } = original;
+    this.#ground.ledger.whenSafe(original, (problem) => {
+      if (problem === undefined) tell({ type: "published", job: id, duplicateOf: id });
+      else tell({ type: "publishFailed", reason: "store", stores: 0 });
+    });
+  }
+
+  #counts({ state, heldAt, options, id }: Job, now: number): boolean {
+    const isGood = state.phase !== "dead" && state.phase !== "removed";
+    return isGood && now - heldAt < options.dedupeMs && !this.#pending.has(id);
+  }
+
+  #place(id: JobId, channel: string, { order, key, options }: JobBody): Placement | undefined {
+    const { durable, replicas } = options;
+    const subject = order ?? key ?? id;
+    const stores = this.#ground.holders.place(channel, durable, subject, replicas);
+    return stores.length === 0 ? undefined : { number: 0, stores };
+  }
+
+  /** What must be over before the next of the order. It has the same stores, so they see both. */
+  #previous(channel: string, order: string | undefined): Job | undefined {
+    if (order === undefined) return undefined;
+    const id = this.#orders.get(orderOf(channel, order));
+    const job = id === undefined ? undefined : this.#ground.ledger.get(id);
+    return job?.isOver === false ? job : undefined;
+  }
+
+  /** Jobs of former lives of ours: what follows them is behind them. */
+  restored(job: Job): void {
+    const order = job.body?.order;
+    if (order === undefined || job.isOver || job.id.slice(0, 32) !== this.#ground.host.id) return;
+    const name = orderOf(job.channel, order);
+    const last = this.#orders.get(name);
+    if (last === undefined || isBefore(last, job.id)) this.#orders.set(name, job.id);
+  }
+}
+
+function orderOf(channel: string, order: string): string {
+  return JSON.stringify([channel, order]);
+}
