@@ -471,6 +471,7 @@ export class Composition {
       values: (owner) => this.state.store.replicaOf(owner)?.values() ?? [],
       send: (to, name, bytes) => this.delivery.reach(to, { type: "part", name, bytes }),
       write: (key, value) => this.state.write(key, value),
+      proofs: this.proofs,
       effect: (effect) => void this.#effects.push(effect),
     });
   }

@@ -120,6 +120,7 @@ export class Core implements Machine {
         open: this.#layers.delivery.streams.count,
         ...this.#layers.delivery.streams.stats,
       },
+      parts: this.#layers.parts.stats(),
     };
   }
 

@@ -28,6 +28,8 @@ export interface PartChange {
 /** Why something was not written: there is no room, no store, or the store has failed. */
 export type StoreProblem = "full" | "missing" | "failed";
 
+export type PartStats = Readonly<Record<string, number>>;
+
 /** What a part learns. `now()` of its host is the time of the step. */
 export interface Part {
   /** The same part of another member says this, over whatever way. Hostile: it may be anything, twice, or late. */
@@ -45,6 +47,8 @@ export interface Part {
   onResumed(gapMs: number): void;
   /** We leave now: the last chance to say something. */
   onLeave(): void;
+  /** What it counts, for diagnosis. */
+  stats?(): PartStats;
 }
 
 /** What a part may do. */
@@ -64,6 +68,18 @@ export interface PartHost {
   send(to: MemberId, bytes: Uint8Array): boolean;
   /** To all members that have the part or ever will, as long as we live; undefined: no longer. Small, and seldom. */
   announce(key: string, value: Uint8Array | undefined): void;
+  /**
+   * Proves that we have made this, whoever passes it on; empty, and at once, where members trust each other. What is
+   * proven in quick succession shares a signature.
+   */
+  prove(content: Uint8Array, then: (proof: Uint8Array) => void): void;
+  /** Whether `by` has made this. */
+  check(
+    by: MemberId,
+    content: Uint8Array,
+    proof: Uint8Array,
+    then: (isGood: boolean) => void,
+  ): void;
   /** Sets or moves the deadline of `subject`. */
   setDeadline(subject: string, at: number): void;
   clearDeadline(subject: string): void;

@@ -11,9 +11,11 @@ import {
   type Part,
   type PartHost,
   type PartName,
+  type PartStats,
   RESERVED,
   type StoreProblem,
 } from "./part.ts";
+import type { Proofs } from "./proof/proofs.ts";
 import type { StateChange } from "./state/store.ts";
 
 export interface PartsOut {
@@ -29,6 +31,7 @@ export interface PartsOut {
   ): readonly { readonly key: string; readonly value?: Uint8Array | undefined }[];
   send(to: MemberId, part: PartName, bytes: Uint8Array): boolean;
   write(key: string, value: Uint8Array | undefined): void;
+  readonly proofs: Pick<Proofs, "ofPart" | "checkPart">;
   effect(effect: Effect): void;
 }
 
@@ -106,6 +109,12 @@ export class Parts {
     for (const part of this.#parts.values()) part.onLeave();
   }
 
+  stats(): Readonly<Partial<Record<PartName, PartStats>>> {
+    const stats: Partial<Record<PartName, PartStats>> = {};
+    for (const [name, part] of this.#parts) stats[name] = part.stats?.() ?? {};
+    return stats;
+  }
+
   #host(name: PartName): PartHost {
     const out = this.#out;
     const deadlineOf = (subject: string): string => `part:${name}/${subject}`;
@@ -124,6 +133,8 @@ export class Parts {
         out.write(prefixOf(name) + key, value);
         this.#parts.get(name)?.onAnnounced(out.id, key, value);
       },
+      prove: (content, then) => out.proofs.ofPart(name, content, then),
+      check: (by, content, proof, then) => out.proofs.checkPart(name, by, content, proof, then),
       setDeadline: (subject, at) => this.#deadlines.set(deadlineOf(subject), at),
       clearDeadline: (subject) => this.#deadlines.clear(deadlineOf(subject)),
       store: (changes) => {

@@ -3,6 +3,7 @@
 import type { MemberId } from "./lib/ids.ts";
 import type { Refusal } from "./links/link-table.ts";
 import type { LinkHealth } from "./membership/detector.ts";
+import type { PartName, PartStats } from "./part.ts";
 
 /** What `Core.stats()` counts since the start. */
 export interface CoreStats {
@@ -21,6 +22,8 @@ export interface CoreStats {
   readonly state: StateStats;
   readonly shared: SharedStats;
   readonly streams: StreamStats;
+  /** What each part counts that is used here. */
+  readonly parts: Readonly<Partial<Record<PartName, PartStats>>>;
 }
 
 export interface StreamStats {

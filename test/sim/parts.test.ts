@@ -1,7 +1,7 @@
 // A part of the core that is none of hearsay's own: it announces, sends, stores and waits, as all of them may.
 import { describe, expect, test } from "vitest";
 import type { MakePart, PartHost, StoreProblem } from "../../src/core/part.ts";
-import type { SimMember, World } from "../../src/sim/index.ts";
+import { type SimMember, World } from "../../src/sim/index.ts";
 import { grown, linkedWith, within } from "./graph.ts";
 
 /** Notes all that it is told. */
@@ -139,6 +139,28 @@ describe("a part", () => {
         Array.from({ length: keys.length / 2 }, (_, i) => [`a${i}`, `b${i}`]).flat(),
       );
     }
+  });
+
+  test("proves what it makes, and knows what others have made from what they have not", () => {
+    const world = new World(5);
+    const [one, other] = [world.add({ proofs: "all" }), world.add({ proofs: "all" })];
+    world.run(5_000);
+    for (const member of [one, other]) new Notes(world, member);
+    const content = Uint8Array.of(1, 2, 3);
+    const proofs: Uint8Array[] = [];
+    act(world, one, (host) => host.prove(content, (proof) => void proofs.push(proof)));
+    world.run(100);
+    const good: boolean[] = [];
+    act(world, other, (host) => {
+      const [proof = content] = proofs;
+      const then = (isGood: boolean): void => void good.push(isGood);
+      host.check(idOf(one), content, proof, then);
+      host.check(idOf(one), Uint8Array.of(1, 2), proof, then);
+      host.check(idOf(other), content, proof, then);
+      host.check(idOf(one), content, content, then);
+    });
+    world.run(100);
+    expect(good).toEqual([true, false, false, false]);
   });
 
   test("learns that there is no room, in the order in which it asked, and that there is room again", () => {

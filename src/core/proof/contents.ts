@@ -5,6 +5,7 @@
 
 import { Writer } from "../lib/bytes.ts";
 import type { Claimed, MemberId } from "../machine.ts";
+import { PARTS, type PartName } from "../part.ts";
 import {
   type MemberRecord,
   type MessageOf,
@@ -21,7 +22,7 @@ import {
 export type Digest = (bytes: Uint8Array) => Uint8Array;
 
 /** The first byte tells what it is, so that no proof serves for something else. */
-const KINDS = { record: 1, state: 2, payload: 3, shared: 4 } as const;
+const KINDS = { record: 1, state: 2, payload: 3, shared: 4, part: 5 } as const;
 
 export type Owned = Omit<MessageOf<"payload">, "type" | "proof" | "hop" | "flood">;
 
@@ -55,6 +56,13 @@ export class Contents {
     const { key, ms, counter, writer } = entry;
     const body = { key, ms, counter, writer, digest: this.#digestOf(entry), ttlMs };
     return this.#encode(KINDS.shared, (w) => sharedBody.write(w, body));
+  }
+
+  part(name: PartName, content: Uint8Array): Uint8Array {
+    return this.#encode(KINDS.part, (w) => {
+      w.uint8(PARTS.indexOf(name));
+      w.raw(this.#digest(content));
+    });
   }
 
   /** These give undefined for what has no proof, or cannot be true whatever the proof says. */

@@ -58,6 +58,8 @@ export class Gate {
   readonly #checked = new Map<number, { readonly from: MemberId; readonly waiting: Waiting }>();
   /** Records are passed on by many: each is checked once. */
   readonly #proven = new WeakSet<object>();
+  /** Who waits for the check of one claim. */
+  readonly #asked = new Map<number, (isGood: boolean) => void>();
   #ticket = 0;
 
   /**
@@ -95,7 +97,16 @@ export class Gate {
     else run();
   }
 
+  /** Checks one claim, in no order with anything else. */
+  check(claim: Claimed, then: (isGood: boolean) => void): void {
+    const ticket = ++this.#ticket;
+    this.#asked.set(ticket, then);
+    this.#out.effect({ type: "verify", ticket, claims: [claim] });
+  }
+
   onVerified(ticket: number, good: readonly (boolean | undefined)[]): void {
+    this.#asked.get(ticket)?.(good[0] === true);
+    this.#asked.delete(ticket);
     const checked = this.#checked.get(ticket);
     if (checked === undefined) return;
     this.#checked.delete(ticket);

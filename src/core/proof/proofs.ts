@@ -12,6 +12,7 @@ import type { Config } from "../config.ts";
 import type { Deadlines } from "../lib/deadlines.ts";
 import { invariant } from "../lib/invariant.ts";
 import type { MemberId } from "../machine.ts";
+import type { PartName } from "../part.ts";
 import type { MemberRecord, SharedEntry, StateEntry, Vouched } from "../wire/messages.ts";
 import { Contents, type Digest, type Owned } from "./contents.ts";
 import { Gate, type GateOut } from "./gate.ts";
@@ -73,6 +74,24 @@ export class Proofs {
       () => contents.shared(entry, ttlMs),
       (proof) => then({ proof, ttlMs, digest: undefined }),
     );
+  }
+
+  ofPart(name: PartName, content: Uint8Array, then: (proof: Uint8Array) => void): void {
+    const contents = this.#ofWrites;
+    if (contents === undefined) return then(new Uint8Array(0));
+    this.#writes.prove(() => contents.part(name, content), then);
+  }
+
+  checkPart(
+    name: PartName,
+    by: MemberId,
+    content: Uint8Array,
+    proof: Uint8Array,
+    then: (isGood: boolean) => void,
+  ): void {
+    const contents = this.#ofWrites;
+    if (contents === undefined) return then(true);
+    this.gate.check({ by, content: contents.part(name, content), proof, unasked: true }, then);
   }
 
   /** Something that we have written, or say of ourselves, waits for its proof, and is not told before. */

@@ -65,8 +65,8 @@ const proof = optional(bytes(PROOF_BYTES_MAX));
 const DIGEST_BYTES = 16;
 
 export const SEAL_KEY_BYTES = 32;
-/** A message with the largest value, and its seal. */
-const SEALED_BYTES_MAX = VALUE_BYTES_MAX + 1_024;
+/** The largest value with what a part of the core says about it, and its seal. */
+const SEALED_BYTES_MAX = VALUE_BYTES_MAX + 8_192;
 
 /**
  * What a member says about itself. Only its owner makes one; the higher (generation, version) wins.
@@ -303,8 +303,11 @@ const inners = {
     message: name,
   }),
 } as const;
+/** A value, and what a part says about it. */
+const PART_BYTES_MAX = VALUE_BYTES_MAX + 4_096;
+
 /** What a part of the sender says to the same part of the receiver: opaque here. */
-const part = struct({ name: oneOf(PARTS), bytes: bytes(VALUE_BYTES_MAX) });
+const part = struct({ name: oneOf(PARTS), bytes: bytes(PART_BYTES_MAX) });
 const inner = union({ ...inners, part });
 export type Inner = Infer<typeof inner>;
 
