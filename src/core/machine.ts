@@ -228,8 +228,11 @@ export type Effect =
   | { readonly type: "abandon"; readonly attempt: AttemptId }
   /** End the link; a `linkDown` may follow and changes nothing. */
   | { readonly type: "disconnect"; readonly link: LinkId; readonly reason: string }
-  /** Keep this of the shared configuration over the end of this life, where there is a store. */
-  | { readonly type: "keep"; readonly key: string; readonly entry: Uint8Array }
+  /**
+   * Keep this of the shared configuration over the end of this life, where there is a store; undefined: it need not be
+   * kept any more.
+   */
+  | { readonly type: "keep"; readonly key: string; readonly entry: Uint8Array | undefined }
   /**
    * Prove that we have made each of these: answered by `signed`. `apart`: they will travel alone, so each proof is as
    * short as can be; otherwise one signature may stand for all.

@@ -31,7 +31,7 @@ export class KeptStore implements Kept, PartStore {
   #generation = 0;
   #entries: readonly Uint8Array[] = [];
   #restoring = false;
-  #pending = new Map<string, Uint8Array>();
+  #pending = new Map<string, Uint8Array | undefined>();
   #flushing: Promise<void> | undefined;
   /** Of what holds it now: aborted when it is let go. */
   #wish: AbortController | undefined;
@@ -85,9 +85,9 @@ export class KeptStore implements Kept, PartStore {
     this.#set("identity", bytes);
   }
 
-  keepEntry(key: string, entry: Uint8Array): void {
+  keepEntry(key: string, entry: Uint8Array | undefined): void {
     // What comes from the store is there.
-    if (!this.#restoring) this.#set(`config/${key}`, entry);
+    if (!this.#restoring || entry === undefined || key === "") this.#set(`config/${key}`, entry);
   }
 
   restore(into: (entries: readonly Uint8Array[]) => void): void {
@@ -187,7 +187,7 @@ export class KeptStore implements Kept, PartStore {
     await store?.close().catch((error: unknown) => this.#report(error));
   }
 
-  #set(key: string, value: Uint8Array): void {
+  #set(key: string, value: Uint8Array | undefined): void {
     this.#pending.set(this.#prefix + key, value);
     this.#flushing ??= this.#flush().finally(() => {
       this.#flushing = undefined;

@@ -30,7 +30,8 @@ export interface Kept {
   written?(): Promise<void>;
   /** Gives what `keepEntry` has kept. */
   restore?(into: (entries: readonly Uint8Array[]) => void): void;
-  keepEntry?(key: string, entry: Uint8Array): void;
+  /** Undefined: it need not be kept any more. */
+  keepEntry?(key: string, entry: Uint8Array | undefined): void;
   /** Tells of each problem from the first on, and, without one, that it works again. */
   watch?(tell: (problem: Error | undefined) => void): void;
   /** The last write failed. */

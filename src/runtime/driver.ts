@@ -51,7 +51,7 @@ export interface DriverOptions
   /** Told what a transport throws, which would be a bug there or here. */
   readonly onError?: (error: unknown) => void;
   /** Keeps an entry of the shared configuration over the end of this life. */
-  readonly onKeep?: ((key: string, entry: Uint8Array) => void) | undefined;
+  readonly onKeep?: ((key: string, entry: Uint8Array | undefined) => void) | undefined;
   /** Writes what a part keeps, all or nothing, in the order of the calls; resolves when the disk has it. */
   readonly onStore?:
     | ((part: PartName, changes: readonly PartChange[]) => Promise<void>)

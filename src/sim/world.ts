@@ -467,7 +467,8 @@ export class World {
       case "store":
         return this.disks.write(member, effect);
       case "keep":
-        member.kept.set(effect.key, effect.entry);
+        if (effect.entry === undefined) member.kept.delete(effect.key);
+        else member.kept.set(effect.key, effect.entry);
         return;
       case "emit":
         if (this.#options.keepEvents) member.events.push(effect.event);

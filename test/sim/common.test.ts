@@ -76,6 +76,37 @@ describe.each(SEEDS)("row 27: shared configuration, seed %i", (seed) => {
     );
   });
 
+  test("deletions that are forgotten stay in no store, and hold after the restart of all", () => {
+    const world = grown(seed, 3);
+    const [first, second, away] = world.live() as [SimMember, SimMember, SimMember];
+    share(world, first, "old", 1);
+    share(world, first, "gone", 1);
+    within(world, 5_000, "known to all", () => agreeOn(world, "gone", 1));
+    world.crash(away);
+    share(world, first, "gone", undefined);
+    for (let i = 0; i < 1_100; i++) {
+      share(world, first, `k${i}`, 1);
+      share(world, first, `k${i}`, undefined);
+      if (i % 100 === 0) world.run(100);
+    }
+    share(world, first, "last", 1);
+    within(world, 20_000, "known", () => configOf(second, "last") === 1);
+    // The values, the young deletions, and up to where the others were.
+    for (const { kept } of [first, second]) expect(kept.size).toBeLessThan(1_003);
+    world.crash(first);
+    world.crash(second);
+    const again = [first, second, away].map((member) => world.restart(member));
+    within(world, 20_000, "the same at all", () =>
+      again.every(
+        (member) =>
+          configOf(member, "old") === 1 &&
+          configOf(member, "last") === 1 &&
+          configOf(member, "gone") === undefined,
+      ),
+    );
+    expect(again.every(({ kept }) => kept.size < 1_003)).toBe(true);
+  });
+
   test("writers in two halves of a partition: one value everywhere after it, the later one", () => {
     const world = grown(seed, 20);
     const live = world.live();

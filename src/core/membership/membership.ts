@@ -73,6 +73,8 @@ export class Membership {
   /** The updates being taken are the table that we have asked for. */
   #filling = false;
   #mayFreeze = false;
+  /** Since when our neighbours are others than we announced, ms. */
+  #changedAt: number | undefined;
   /** When each link is to be looked at: moved with every proof of life. */
   readonly #watches = new Map<MemberId, Deadline>();
 
@@ -214,6 +216,7 @@ export class Membership {
   }
 
   onAnnounceDeadline(now: number): void {
+    this.#changedAt = undefined;
     // Members without any link are let in above every budget: the record still has to decode.
     const neighbours = [...this.#out.neighbours()].sort().slice(0, NEIGHBOURS_MAX);
     const announced = this.table.own.neighbours;
@@ -383,8 +386,10 @@ export class Membership {
   #announceSoon(now: number): void {
     const patience = Math.min(Math.max(1, this.table.liveCount / LARGE), PATIENCE_MAX);
     const isFirst = this.table.own.neighbours.length === 0;
-    const delayMs = isFirst ? 0 : patience * this.#config.announceDelayMs;
-    this.#deadlines.ensure("neighbours", now + delayMs);
+    this.#changedAt ??= now;
+    // Of how many members we know may have grown since.
+    const at = this.#changedAt + patience * this.#config.announceDelayMs;
+    this.#deadlines.set("neighbours", isFirst ? now : at);
   }
 
   /** Passes news on, unless it fills our empty table: then all others have it. */

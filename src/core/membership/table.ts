@@ -9,7 +9,7 @@
  */
 
 import type { Config } from "../config.ts";
-import { partOf, SetHash } from "../lib/hash.ts";
+import { PARTS_MAX, partOf, SetHash } from "../lib/hash.ts";
 import { invariant } from "../lib/invariant.ts";
 import { bitsOf } from "../lib/kinds.ts";
 import { LayeredMap } from "../lib/layered-map.ts";
@@ -47,6 +47,8 @@ export interface Member {
   readonly state: MemberState;
   /** When this state began here, ms. */
   readonly since: number;
+  /** Its place among `PARTS_MAX` parts: it is looked at for each member whenever tables are compared. */
+  readonly part: number;
 }
 
 /** A newcomer hears of its former life with the first digests; a restart within it counts on, ms. */
@@ -96,7 +98,7 @@ export class MemberTable {
     const before = this.#members.get(config.id);
     this.#own = before?.record ?? ownRecord(config);
     if (before === undefined) {
-      this.#put(undefined, { record: this.#own, state: "alive", since: now });
+      this.#put(undefined, this.#own, "alive", now);
     }
   }
 
@@ -169,7 +171,7 @@ export class MemberTable {
   /** The own record may be told to others from now on. */
   show(own: MemberRecord, now: number): MemberRecord {
     this.#own = own;
-    this.#put(this.#members.get(own.id), { record: own, state: own.state, since: now });
+    this.#put(this.#members.get(own.id), own, own.state, now);
     return own;
   }
 
@@ -191,12 +193,12 @@ export class MemberTable {
     const before = this.#members.get(record.id);
     if (before === undefined) {
       if (this.#members.size >= this.#config.membersMax) return undefined;
-      return this.#put(undefined, { record, state: record.state, since: now });
+      return this.#put(undefined, record, record.state, now);
     }
     const held = before.record;
     if (record.generation !== held.generation) {
       if (record.generation < held.generation) return undefined;
-      return this.#put(before, { record, state: record.state, since: now });
+      return this.#put(before, record, record.state, now);
     }
     if (before.state === "left" || record.version <= held.version) return undefined;
     // Versions and incarnations rise together at their owner: the newer record never lowers the incarnation.
@@ -204,14 +206,14 @@ export class MemberTable {
     const worse = RANK[record.state] > RANK[before.state];
     const state = refutes || worse ? record.state : before.state;
     const since = state === before.state ? before.since : now;
-    return this.#put(before, { record, state, since });
+    return this.#put(before, record, state, since);
   }
 
   /** Merges what others hold of a member. Undefined when it is no news or cannot be. */
   applyClaim(claim: Claim, now: number): Change | undefined {
     const before = this.#members.get(claim.id);
     if (before === undefined || !this.isNews(claim)) return undefined;
-    return this.#put(before, { ...before, state: claim.state, since: now });
+    return this.#put(before, before.record, claim.state, now);
   }
 
   /** Whether the claim would change what we hold of another member. */
@@ -256,9 +258,10 @@ export class MemberTable {
 
   digest(within = EVERYWHERE): MemberDigestEntry[] {
     const entries: MemberDigestEntry[] = [];
-    for (const { record, state } of this.#members.values()) {
-      const { id, generation, version, incarnation } = record;
-      if (isWithin(id, within)) entries.push({ id, generation, version, incarnation, state });
+    for (const member of this.#members.values()) {
+      if (!isWithin(member, within)) continue;
+      const { id, generation, version, incarnation } = member.record;
+      entries.push({ id, generation, version, incarnation, state: member.state });
     }
     return entries;
   }
@@ -277,27 +280,29 @@ export class MemberTable {
 
   /** What we know that the sender of the digest does not. */
   newerThan(entries: readonly MemberDigestEntry[], within = EVERYWHERE): Update[] {
-    const theirs = new Map(entries.map((entry) => [entry.id, entry]));
     const updates: Update[] = [];
-    for (const { record, state } of this.#members.values()) {
-      if (!isWithin(record.id, within)) continue;
-      const entry = theirs.get(record.id);
-      const ended = state === "down" || state === "left";
+    let known = 0;
+    for (const entry of entries) {
+      const member = this.#members.get(entry.id);
+      if (member === undefined || !isWithin(member, within)) continue;
+      known++;
+      addNewer(updates, member, entry);
+    }
+    // Mostly they have heard of all.
+    if (known >= this.#countWithin(within)) return updates;
+    const listed = new Set(entries.map(({ id }) => id));
+    for (const member of this.#members.values()) {
+      if (!isWithin(member, within) || listed.has(member.record.id)) continue;
       // A tombstone is news only to those who still hold the member for something better.
-      if (entry === undefined && ended) continue;
-      if (isOlder(entry, record)) updates.push({ type: "record", record });
-      const stateIsNews =
-        entry === undefined ||
-        entry.generation < record.generation ||
-        (entry.generation === record.generation &&
-          (entry.incarnation < record.incarnation ||
-            (entry.incarnation === record.incarnation && RANK[state] > RANK[entry.state])));
-      if (stateIsNews && state !== record.state && state !== "alive" && state !== "left") {
-        const { id, generation, incarnation } = record;
-        updates.push({ type: "claim", id, generation, incarnation, state });
-      }
+      if (member.state !== "down" && member.state !== "left") addNewer(updates, member, undefined);
     }
     return updates;
+  }
+
+  #countWithin(within: Within): number {
+    let count = 0;
+    for (const member of this.#members.values()) if (isWithin(member, within)) count++;
+    return count;
   }
 
   /** Same generation, not ours: another process started this identity together with us, or we left before. */
@@ -307,7 +312,14 @@ export class MemberTable {
     return record.version > own.version || (record.state === "left" && own.state !== "left");
   }
 
-  #put(before: Member | undefined, after: Member): Change {
+  #put(
+    before: Member | undefined,
+    record: MemberRecord,
+    state: MemberState,
+    since: number,
+  ): Change {
+    const part = before?.part ?? partOf(record.id, PARTS_MAX);
+    const after: Member = { record, state, since, part };
     if (before !== undefined) this.#count(before, -1);
     this.#count(after, 1);
     this.#members.set(after.record.id, after);
@@ -379,8 +391,26 @@ export function isPresent(member: Member): boolean {
   return isLive(member) || member.state === "asleep";
 }
 
-function isWithin(id: MemberId, { count, parts }: Within): boolean {
-  return parts.has(count === 1 ? 0 : partOf(id, count));
+function isWithin({ part }: Member, { count, parts }: Within): boolean {
+  return parts.has(part % count);
+}
+
+/** Adds what we hold of a member and the entry does not show. */
+function addNewer(
+  updates: Update[],
+  { record, state }: Member,
+  entry: MemberDigestEntry | undefined,
+): void {
+  if (isOlder(entry, record)) updates.push({ type: "record", record });
+  if (state === record.state || state === "alive" || state === "left") return;
+  const stateIsNews =
+    entry === undefined ||
+    entry.generation < record.generation ||
+    (entry.generation === record.generation &&
+      (entry.incarnation < record.incarnation ||
+        (entry.incarnation === record.incarnation && RANK[state] > RANK[entry.state])));
+  const { id, generation, incarnation } = record;
+  if (stateIsNews) updates.push({ type: "claim", id, generation, incarnation, state });
 }
 
 function isOlder(entry: MemberDigestEntry | undefined, record: MemberRecord): boolean {

@@ -30,11 +30,15 @@ import { Sharing, type SharingOut } from "./sharing.ts";
 /** Keys of the configuration begin with it. */
 const CONFIG = "c";
 
+/** Up to where deletions are remembered no more: the key of that among what is kept, and what it is kept as. */
+const FLOOR = "f";
+const FLOOR_KEPT_AS = "";
+
 type SharedMessage = MessageOf<
   "shared" | "sharedParts" | "sharedDigest" | "sharedWant" | "sharedRefused"
 >;
 
-export interface CommonOut extends Omit<SharingOut, "changed" | "keep"> {
+export interface CommonOut extends Omit<SharingOut, "changed" | "keep" | "forgot"> {
   effect(effect: Effect): void;
   /** Something that was said to those who come later, within `lifeMs` from now. */
   lasting(id: PayloadId, words: Words, lifeMs: number): void;
@@ -50,6 +54,7 @@ export class Common {
       ...out,
       changed: (held) => this.#onChanged(held),
       keep: (held) => this.#keep(held),
+      forgot: (keys) => this.#forget(keys),
     });
   }
 
@@ -76,12 +81,16 @@ export class Common {
   /** What `keep` effects gave to the store in a former life. What cannot be read is left out. */
   restore(kept: readonly Uint8Array[]): void {
     const entries: SharedEntry[] = [];
+    const floors: SharedEntry[] = [];
     for (const bytes of kept) {
       const reader = new Reader(bytes);
       const entry = sharedEntry.read(reader);
-      if (!reader.failed && entry.key.startsWith(CONFIG)) entries.push(entry);
+      if (reader.failed) continue;
+      if (entry.key.startsWith(CONFIG)) entries.push(entry);
+      else if (entry.key === FLOOR) floors.push(entry);
     }
     this.sharing.restore(entries);
+    for (const floor of floors) this.sharing.registers.restoreFloor(floor);
   }
 
   onMessage(from: MemberId, message: SharedMessage): void {
@@ -121,9 +130,18 @@ export class Common {
   }
 
   #keep(held: Held): void {
-    if (!held.key.startsWith(CONFIG)) return;
-    const key = held.key.slice(CONFIG.length);
-    this.#out.effect({ type: "keep", key, entry: encodeEntry(held) });
+    const key = keptAs(held.key);
+    if (key !== undefined) this.#out.effect({ type: "keep", key, entry: encodeEntry(held) });
+  }
+
+  #forget(keys: readonly string[]): void {
+    const kept = keys.flatMap((key) => keptAs(key) ?? []);
+    if (kept.length === 0) return;
+    const { floor } = this.sharing.registers;
+    // First the floor: a store that lasts to between the two knows too much, and not too little.
+    const entry = encodeEntry({ ...floor, key: FLOOR, value: undefined, vouched: undefined });
+    this.#out.effect({ type: "keep", key: FLOOR_KEPT_AS, entry });
+    for (const key of kept) this.#out.effect({ type: "keep", key, entry: undefined });
   }
 
   #refuse(key: string): void {
@@ -131,7 +149,15 @@ export class Common {
   }
 }
 
-function encodeEntry({ key, ms, counter, writer, value, vouched }: Held): Uint8Array {
+/** Under which key a register is kept; undefined: it is not. */
+function keptAs(key: string): string | undefined {
+  return key.startsWith(CONFIG) && key.length > CONFIG.length
+    ? key.slice(CONFIG.length)
+    : undefined;
+}
+
+function encodeEntry(entry: Omit<SharedEntry, "lifeMs">): Uint8Array {
+  const { key, ms, counter, writer, value, vouched } = entry;
   const bytes = new Writer();
   sharedEntry.write(bytes, { key, ms, counter, writer, value, lifeMs: 0, vouched });
   return bytes.take();

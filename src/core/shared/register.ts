@@ -48,6 +48,12 @@ export class Registers {
   #floor = NEVER;
   /** No entry ends sooner, ms. */
   #nextEnd = Number.POSITIVE_INFINITY;
+  readonly #forgot: (keys: readonly string[]) => void;
+
+  /** @param forgot told which deletions are remembered no more; the floor says what they said */
+  constructor(forgot: (keys: readonly string[]) => void = () => {}) {
+    this.#forgot = forgot;
+  }
 
   get(key: string): Held | undefined {
     return this.#entries.get(key);
@@ -84,7 +90,13 @@ export class Registers {
       if (isIn(held) && !isLater(held, floor) && !keys.has(held.key)) gone.push(held);
     }
     for (const { key } of gone) this.#remove(key);
+    this.#forgot(gone.filter(({ value }) => value === undefined).map(({ key }) => key));
     return gone;
+  }
+
+  /** The floor of a former life. */
+  restoreFloor(floor: Stamp): void {
+    if (isLater(floor, this.#floor)) this.#floor = floor;
   }
 
   /** Whether `entry` would be news. */
@@ -185,10 +197,12 @@ export class Registers {
     const tombstones = [...this.#entries.values()]
       .filter(({ value }) => value === undefined)
       .sort((a, b) => (isLater(a, b) ? 1 : -1));
-    for (const held of tombstones.slice(0, TOMBSTONES_MAX / 2)) {
+    const oldest = tombstones.slice(0, TOMBSTONES_MAX / 2);
+    for (const held of oldest) {
       this.#remove(held.key);
-      this.#floor = held;
+      this.restoreFloor(held);
     }
+    this.#forgot(oldest.map(({ key }) => key));
   }
 }
 

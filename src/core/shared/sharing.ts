@@ -70,12 +70,14 @@ export interface SharingOut {
   changed(held: Held): void;
   /** This is what holds of a key from now on, and may be told to others. */
   keep(held: Held): void;
+  /** Of these keys nothing is held any more, not even that they were deleted: what is up to the floor was. */
+  forgot(keys: readonly string[]): void;
   /** Proves a write of ours; `then` comes at once, with nothing, where none needs a proof. */
   prove(entry: SharedEntry, then: (vouched: Vouched | undefined) => void): void;
 }
 
 export class Sharing {
-  readonly registers = new Registers();
+  readonly registers: Registers;
   readonly clock: HybridClock;
   readonly stats = { writes: 0, taken: 0, refused: 0, digests: 0 };
   readonly #config: Config;
@@ -90,6 +92,7 @@ export class Sharing {
     this.#config = config;
     this.#deadlines = deadlines;
     this.#out = out;
+    this.registers = new Registers((keys) => out.forgot(keys));
     this.clock = new HybridClock(config.id);
   }
 
@@ -114,9 +117,10 @@ export class Sharing {
     if (!this.#settled) this.clock.set(wallMs, this.#out.now());
   }
 
-  /** What was kept over a restart. */
+  /** What was kept over a restart. Deletions last: as they are forgotten, older values would be taken for deleted. */
   restore(entries: readonly SharedEntry[]): void {
-    for (const entry of entries) {
+    const isDeletion = ({ value }: SharedEntry): number => (value === undefined ? 1 : 0);
+    for (const entry of [...entries].sort((a, b) => isDeletion(a) - isDeletion(b))) {
       if (!this.registers.isNews(entry)) continue;
       const { writer, vouched } = entry;
       if (writer === this.#config.id && vouched === undefined) this.#takeOwn(entry);

@@ -17,7 +17,7 @@ beforeEach(() => {
   const members = new Map(
     Object.entries(CHAIN).map(([n, linked]): [MemberId, Member] => {
       const record = recordOf(m(Number(n)), { neighbours: linked.map(m) });
-      return [record.id, { record, state: "alive", since: 0 }];
+      return [record.id, { record, state: "alive", since: 0, part: 0 }];
     }),
   );
   const own = recordOf(m(1), { neighbours: [m(2)] });

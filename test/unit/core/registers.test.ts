@@ -116,9 +116,11 @@ describe("what was deleted", () => {
   });
 
   test("is forgotten when there is much of it, and stays away by the floor", () => {
-    const registers = new Registers();
+    const forgotten: string[] = [];
+    const registers = new Registers((keys) => forgotten.push(...keys));
     for (let i = 1; i <= 1_001; i++) take(registers, entry(`k${i}`, i, undefined));
     expect(registers.size).toBe(501);
+    expect(forgotten).toEqual(Array.from({ length: 500 }, (_, i) => `k${i + 1}`));
     expect(registers.floor.ms).toBe(500);
     expect(take(registers, entry("k1", 1, 1))).toBe(false);
     expect(take(registers, entry("new", 500, 1))).toBe(false);

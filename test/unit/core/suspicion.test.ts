@@ -54,7 +54,7 @@ describe("suspicions", () => {
   let suspicions: Suspicions;
 
   const put = (id: MemberId, change: Partial<Member> = {}): void => {
-    members.set(id, { record: recordOf(id), state: "alive", since: 0, ...change });
+    members.set(id, { record: recordOf(id), state: "alive", since: 0, part: 0, ...change });
   };
   const report = (observer: MemberId, change = {}): ReturnType<typeof opinionOf> =>
     opinionOf("report", observer, X, change);
