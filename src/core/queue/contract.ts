@@ -247,6 +247,13 @@ export type QueueEvent =
       readonly epoch: number;
       readonly leftMs: number;
     }
+  /** A job of ours that was confirmed turns out to be there already, as another job: that one counts, ours is not run. */
+  | {
+      readonly type: "duplicate";
+      readonly channel: string;
+      readonly job: JobId;
+      readonly duplicateOf: JobId;
+    }
   /** A job that we hold or published is a dead letter: once at each of its holders. */
   | {
       readonly type: "dead";

@@ -10,6 +10,7 @@
 
 import { isMemberId, type MemberId } from "../lib/ids.ts";
 import type { DeadReason, JobId, QueueOptions, StoreId } from "./contract.ts";
+import { FORMER_MAX } from "./limits.ts";
 
 export const PHASES = ["new", "leased", "released", "dead", "removed", "done"] as const;
 export type Phase = (typeof PHASES)[number];
@@ -35,6 +36,8 @@ export interface Placement {
   /** Rises with each change: see {@link nextPlacement}. */
   readonly number: number;
   readonly stores: readonly StoreId[];
+  /** Those that had it before: they must know how it ends, too. */
+  readonly former: readonly StoreId[];
 }
 
 /** What the publisher said; it never changes. */
@@ -104,8 +107,9 @@ export class Job {
 
   /** All stores that must know how it ends. */
   holders(): readonly StoreId[] {
-    const { stores } = this.placement;
-    return stores.includes(this.home) ? stores : [...stores, this.home];
+    const { stores, former } = this.placement;
+    if (former.length === 0 && stores.includes(this.home)) return stores;
+    return [...new Set([...stores, this.home, ...former])];
   }
 }
 
@@ -179,8 +183,17 @@ export function comparePlacements(a: Placement, b: Placement): number {
   return a.number - b.number || compareTexts(a.stores.join(), b.stores.join());
 }
 
+/** The higher one, with all that ever had the job. */
+export function mergePlacements(a: Placement, b: Placement): Placement {
+  const [high, low] = comparePlacements(a, b) >= 0 ? [a, b] : [b, a];
+  const all = new Set([...high.former, ...low.stores, ...low.former]);
+  for (const store of high.stores) all.delete(store);
+  if (all.size === high.former.length) return high;
+  return { ...high, former: [...all].sort().slice(0, FORMER_MAX) };
+}
+
 /** A majority of its stores. */
-export function majorityOf({ stores }: Placement): number {
+export function majorityOf({ stores }: Pick<Placement, "stores">): number {
   return Math.floor(stores.length / 2) + 1;
 }
 
@@ -193,13 +206,20 @@ const PLACEMENT_MAX = 2 ** 20;
  * The number after `placement`, by the holder with this place in it: two holders never choose the same. Undefined: it
  * was placed too often.
  */
-export function nextPlacement({ number }: Placement, place: number): number | undefined {
+export function nextPlacement(
+  { number }: Pick<Placement, "number">,
+  place: number,
+): number | undefined {
   const next = (Math.floor(number / PLACES) + 1) * PLACES + place;
   return next < PLACEMENT_MAX ? next : undefined;
 }
 
 /** The lowest epoch above `epoch` that belongs to the custodian with this place among the stores. */
-export function nextEpoch(epoch: number, { number }: Placement, place: number): number {
+export function nextEpoch(
+  epoch: number,
+  { number }: Pick<Placement, "number">,
+  place: number,
+): number {
   const base = number * EPOCHS_PER_PLACEMENT;
   const count = epoch >= base ? Math.floor((epoch - base) / PLACES) + 1 : 1;
   return base + count * PLACES + place;

@@ -19,6 +19,8 @@ export const CHANNEL_BYTES_MAX = 128;
 export const TEXT_BYTES_MAX = 512;
 export const DETAIL_BYTES_MAX = 256;
 export const REPLICAS_MAX = 7;
+/** Stores that are remembered to have had a job before. Guess, unmeasured. */
+export const FORMER_MAX = 16;
 export const PRIORITY_MAX = 9;
 export const PRIORITY_DEFAULT = 4;
 export const WEIGHT_MAX = 16;

@@ -5,6 +5,7 @@
  * Members announce it: under "" their stores, under "c" and a channel's name what they do in it.
  */
 
+import { BoundedMap } from "../lib/bounded-map.ts";
 import { Reader, Writer } from "../lib/bytes.ts";
 import { hashOfText, weightOf } from "../lib/hash.ts";
 import type { MemberId } from "../lib/ids.ts";
@@ -25,6 +26,9 @@ const conduct = struct({ takes: boolean, consumes: boolean });
 type Stores = Infer<typeof stores>;
 export type Conduct = Infer<typeof conduct>;
 
+/** Stores that are remembered to be lost. Guess, unmeasured. */
+const GONE_MAX = 4_096;
+
 const CHANNEL_KEY = "c";
 
 interface Known {
@@ -40,6 +44,8 @@ export class Holders {
   readonly #owners = new Map<StoreId, MemberId>();
   /** Since when a store that is not there is away, ms. */
   readonly #away = new Map<StoreId, number>();
+  /** Those that will not come back: their member has another one in the same place. */
+  readonly #gone = new BoundedMap<StoreId, true>(GONE_MAX);
   readonly #consumers = new Map<string, Set<MemberId>>();
   /** Rises whenever who holds what may have changed. */
   version = 0;
@@ -68,6 +74,7 @@ export class Holders {
       const next = value && decode(stores, value);
       this.#mark(known.stores, false, now);
       this.#disown(by, known.stores);
+      this.#replace(known.stores, next);
       known.stores = next;
       this.#own(by, next);
       this.#mark(next, known.isLive, now);
@@ -147,6 +154,20 @@ export class Holders {
     }
     drawn.sort((a, b) => b.draw - a.draw || (a.store < b.store ? -1 : 1));
     return drawn.slice(0, count).map(({ store }) => store);
+  }
+
+  /** What it held is lost, as far as we have seen. */
+  isGone(store: StoreId): boolean {
+    return this.#gone.has(store);
+  }
+
+  /** What is in memory ends with a life; a member has one disk, and who has another has lost the first. */
+  #replace(before: Stores | undefined, after: Stores | undefined): void {
+    if (before === undefined || after === undefined) return;
+    if (before.memory !== after.memory) this.#gone.set(before.memory, true);
+    const isWiped = after.disk !== undefined && before.disk !== after.disk;
+    if (isWiped && before.disk !== undefined) this.#gone.set(before.disk, true);
+    for (const store of idsOf(after)) this.#gone.delete(store);
   }
 
   #of(member: MemberId): Known {

@@ -4,9 +4,19 @@
  * the job is there all the same, and its stores see to it.
  */
 
+import { BoundedMap } from "../lib/bounded-map.ts";
 import type { JobId, PublishProblem, QueueCommand } from "./contract.ts";
 import { adopt, type Ground, ownPlace, replicasOf, storeFor } from "./ground.ts";
-import { isBefore, Job, type JobBody, jobIdOf, newState, type Placement } from "./job.ts";
+import {
+  isBefore,
+  Job,
+  type JobBody,
+  jobIdOf,
+  majorityOf,
+  newState,
+  originOf,
+  type Placement,
+} from "./job.ts";
 import { PRIORITY_DEFAULT, PRIORITY_MAX, TEXT_BYTES_MAX } from "./limits.ts";
 import { shareOptions } from "./records.ts";
 import type { Receipt } from "./wire.ts";
@@ -30,10 +40,12 @@ interface Pending {
   readonly until: number;
   /** Our own disk has it. */
   isSafe: boolean;
-  /** Stores that have no room, and those that have another job with its key. */
+  /** Stores that have no room. */
   readonly full: Set<string>;
-  readonly duplicates: Map<JobId, Set<string>>;
 }
+
+/** Jobs of which some store says that they are there already. Guess, unmeasured. */
+const DOUBTS_MAX = 4_096;
 
 export interface PublisherOut {
   duties(job: Job): void;
@@ -44,6 +56,8 @@ export class Publisher {
   readonly #ground: Ground;
   readonly #out: PublisherOut;
   readonly #pending = new Map<JobId, Pending>();
+  /** Stores that have another job with the key of one of ours, and which. */
+  readonly #doubts = new BoundedMap<JobId, Map<string, JobId>>(DOUBTS_MAX);
   /** The last job of each channel and order that was published here. */
   readonly #orders = new Map<string, JobId>();
   #sequence = 0;
@@ -120,7 +134,6 @@ export class Publisher {
       until: host.now() + this.#ground.limits.publishMs,
       isSafe: false,
       full: new Set(),
-      duplicates: new Map(),
     };
     this.#pending.set(job.id, pending);
     ledger.write(job, (problem) => {
@@ -146,13 +159,15 @@ export class Publisher {
   /** A store has said what it has of a job. */
   onReceipt(job: Job, stores: readonly string[], { verdict, other }: Receipt): void {
     const pending = this.#pending.get(job.id);
+    if (
+      verdict === "duplicate" &&
+      other !== undefined &&
+      originOf(job.id) === this.#ground.host.id
+    ) {
+      this.#doubt(job, stores, other);
+    }
     if (pending === undefined) return;
     if (verdict === "full") for (const store of stores) pending.full.add(store);
-    if (verdict === "duplicate" && other !== undefined) {
-      const having = pending.duplicates.get(other) ?? new Set();
-      for (const store of stores) having.add(store);
-      pending.duplicates.set(other, having);
-    }
     this.#check(pending);
   }
 
@@ -187,26 +202,33 @@ export class Publisher {
   }
 
   #check(pending: Pending): void {
-    const { job, confirm, isSafe, duplicates } = pending;
+    const { job, confirm, isSafe } = pending;
     if (!isSafe) return;
     const { stores } = job.placement;
     const isLocal = this.#ground.ledger.isKept(job) || !job.options.durable;
     const needed = confirm === "local" ? (isLocal ? 0 : 1) : confirm;
     if (stores.filter((store) => job.known.has(store)).length >= needed) this.#confirm(pending);
-    else this.#withdraw(pending, duplicates, Math.max(1, needed));
   }
 
-  /** Enough stores have another with its key: that one counts. */
-  #withdraw(pending: Pending, duplicates: Pending["duplicates"], needed: number): void {
-    const { job, tell } = pending;
-    const [other] = [...duplicates].find(([, stores]) => stores.size >= needed) ?? [];
-    if (other === undefined || job.state.phase !== "new") return;
+  /** A majority of its stores has another with its key: that one counts. */
+  #doubt(job: Job, stores: readonly string[], other: JobId): void {
+    const doubts = this.#doubts.get(job.id) ?? new Map<string, JobId>();
+    this.#doubts.set(job.id, doubts);
+    for (const store of stores) doubts.set(store, other);
+    const having = [...doubts.values()].filter((one) => one === other).length;
+    if (having < majorityOf(job.placement) || job.state.phase !== "new") return;
+    this.#doubts.delete(job.id);
+    const pending = this.#pending.get(job.id);
     this.#pending.delete(job.id);
     adopt(this.#ground, job, { ...job.state, phase: "removed" });
     this.#ground.ledger.write(job, (problem) => {
       if (problem === undefined) this.#out.duties(job);
     });
-    tell({ type: "published", job: job.id, duplicateOf: other });
+    if (pending !== undefined) {
+      return pending.tell({ type: "published", job: job.id, duplicateOf: other });
+    }
+    const { channel, id } = job;
+    this.#ground.emit({ type: "duplicate", channel, job: id, duplicateOf: other });
   }
 
   #confirm({ job, tell }: Pending): void {
@@ -232,7 +254,7 @@ export class Publisher {
     const { durable, replicas } = options;
     const subject = order ?? key ?? id;
     const stores = this.#ground.holders.place(channel, durable, subject, replicas);
-    return stores.length === 0 ? undefined : { number: 0, stores };
+    return stores.length === 0 ? undefined : { number: 0, stores, former: [] };
   }
 
   /** What must be over before the next of the order. It has the same stores, so they see both. */

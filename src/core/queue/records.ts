@@ -26,6 +26,7 @@ import { type Job, type JobBody, type JobState, jobIdOf, PHASES, partsOf } from 
 import {
   CHANNEL_BYTES_MAX,
   DETAIL_BYTES_MAX,
+  FORMER_MAX,
   PRIORITY_MAX,
   REPLICAS_MAX,
   TEXT_BYTES_MAX,
@@ -124,9 +125,10 @@ export const state = struct({
 export const placement = struct({
   number: varint,
   stores: checked(
-    list(id, REPLICAS_MAX + 1),
+    list(id, REPLICAS_MAX),
     (stores) => stores.length > 0 && new Set(stores).size === stores.length,
   ),
+  former: list(id, FORMER_MAX),
 });
 
 /** All but the body: what stays once a job is over. */

@@ -5,7 +5,7 @@
  */
 
 import { type Ground, ownPlace, replicasOf } from "./ground.ts";
-import { type Job, majorityOf, nextPlacement } from "./job.ts";
+import { type Job, majorityOf, mergePlacements, nextPlacement } from "./job.ts";
 
 export interface RehomingOut {
   duties(job: Job): void;
@@ -24,7 +24,7 @@ export class Rehoming {
     for (const group of [...this.#ground.ledger.groups.values()]) {
       const { stores } = group;
       const there = replicasOf(this.#ground, stores).length;
-      if (there >= majorityOf({ number: 0, stores })) group.lostAt = undefined;
+      if (there >= majorityOf(group)) group.lostAt = undefined;
       else {
         group.lostAt ??= now;
         const lostMs = now - group.lostAt;
@@ -44,7 +44,7 @@ export class Rehoming {
     const subject = job.body?.order ?? job.body?.key ?? job.id;
     const stores = holders.place(job.channel, durable, subject, replicas);
     if (stores.length === 0 || number === undefined) return;
-    ledger.place(job, { number, stores });
+    ledger.place(job, mergePlacements(job.placement, { number, stores, former: [] }));
     ledger.write(job, (problem) => {
       if (problem === undefined) this.#out.duties(job);
     });

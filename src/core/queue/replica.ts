@@ -9,13 +9,12 @@ import { type JobId, QUEUE_OPTIONS, type StoreId } from "./contract.ts";
 import { adopt, custodianOf, type Ground, ownPlace, replicasOf } from "./ground.ts";
 import {
   backoffMs,
-  comparePlacements,
   compareStates,
   isBefore,
   Job,
   type JobState,
+  mergePlacements,
   originOf,
-  partsOf,
 } from "./job.ts";
 import { FIRM_MS, LINGER_MS, YOUNG_MS } from "./limits.ts";
 import { bodyFromWire, headOf, stateFromWire } from "./records.ts";
@@ -34,6 +33,8 @@ export class Replica {
   readonly #out: ReplicaOut;
   /** Those that came a moment ago, in the order in which they came. */
   readonly #young = new Set<Job>();
+  /** Those that stay, and when they are looked at next: what failed before is tried again. */
+  readonly #watched = new Map<Job, number>();
 
   constructor(ground: Ground, out: ReplicaOut) {
     this.#ground = ground;
@@ -47,6 +48,7 @@ export class Replica {
   duties(job: Job): void {
     const { ledger, post, holders, host } = this.#ground;
     if (ledger.get(job.id) !== job) return;
+    if (!job.isOver && !this.#watched.has(job)) this.#watched.set(job, host.now() + LINGER_MS);
     if (!ledger.isSafe(job))
       return ledger.whenSafe(job, (problem) => {
         if (problem === undefined) this.duties(job);
@@ -103,7 +105,7 @@ export class Replica {
       else if (wasPut) post.put(from, job, false);
     }
     this.#out.receipt(job, stores, receipt);
-    if (job.isOver) this.duties(job);
+    if (job.isOver && verdict === "held") this.duties(job);
   }
 
   /** All who must know have said so: nobody begins it anew. */
@@ -202,12 +204,18 @@ export class Replica {
       this.#young.delete(job);
       this.duties(job);
     }
+    for (const [job, at] of this.#watched) {
+      if (at > now) break;
+      this.#watched.delete(job);
+      this.duties(job);
+    }
     for (const job of this.#ground.ledger.ended) this.#sweepEnded(job, now);
   }
 
   /** The job is not held any more. */
   forgotten(job: Job): void {
     this.#young.delete(job);
+    this.#watched.delete(job);
   }
 
   /** Looks after a job that is over: shows it once more to a custodian that does not let it be forgotten. */
@@ -250,22 +258,11 @@ export class Replica {
     const others = job.holders().filter((store) => holders.memberOf(store) !== host.id);
     const isKnown = others.every(
       (store) =>
-        job.known.has(store) || this.#isLost(job, store) || holders.awayMs(store, now) > forgetMs,
+        job.known.has(store) || holders.isGone(store) || holders.awayMs(store, now) > forgetMs,
     );
     if (!isKnown) return;
     for (const [, member] of replicasOf(this.#ground, others)) mail.add(member, "forget", job.id);
     ledger.forget(job);
-  }
-
-  /** What was in the memory of a life that is over. */
-  #isLost({ home, options, id }: Job, store: string): boolean {
-    const parts = partsOf(id);
-    return (
-      store === home &&
-      !options.durable &&
-      parts !== undefined &&
-      this.#ground.holders.hasRestarted(parts.origin, parts.generation)
-    );
   }
 
   #take(from: MemberId, item: WireRecord): void {
@@ -279,7 +276,7 @@ export class Replica {
     const { head } = item;
     const state = stateFromWire(head.state, now);
     const given = { ...head, id: item.job, state, heldAt: now };
-    const holders = [...head.placement.stores, head.home];
+    const holders = [...head.placement.stores, head.home, ...head.placement.former];
     const isOurs = ownPlace(this.#ground, holders) >= 0;
     const isTheirs = originOf(item.job) === from || this.#ground.holders.hasOne(from, holders);
     if (!isOurs || !isTheirs) {
@@ -297,7 +294,9 @@ export class Replica {
       if (!ledger.over.has(body.previous)) return say("missing");
     }
     const original =
-      body.key === undefined ? undefined : ledger.original(head.channel, body.order, body.key);
+      body.key === undefined || originOf(item.job) !== from
+        ? undefined
+        : ledger.original(head.channel, body.order, body.key);
     if (original !== undefined && this.#stands(original, item.job, now)) {
       return ledger.whenSafe(original, (problem) => {
         if (problem === undefined) say("duplicate", original.id);
@@ -314,15 +313,15 @@ export class Replica {
     return open < channelJobsMax && taken + bytes <= channelBytesMax && bytes <= valueBytesMax;
   }
 
-  /** Whether a job with the same key counts, and the new one does not. Nobody may withdraw both for each other. */
-  #stands(original: Job, id: JobId, now: number): boolean {
-    const age = now - original.heldAt;
-    if (original.state.phase === "removed" || original.state.phase === "dead") return false;
-    return (
-      original.id !== id &&
-      age < original.options.dedupeMs &&
-      (isBefore(original.id, id) || age > FIRM_MS)
-    );
+  /**
+   * Whether a job with the same key counts, and the new one does not. Of two that have just come, that is the one with
+   * the lower id, everywhere: so no two are withdrawn for each other.
+   */
+  #stands({ state, id, heldAt, options }: Job, other: JobId, now: number): boolean {
+    const age = now - heldAt;
+    if (state.phase === "removed" || state.phase === "dead") return false;
+    const isFirm = state.phase !== "new" || age > FIRM_MS;
+    return id !== other && age < options.dedupeMs && (isFirm || isBefore(id, other));
   }
 
   #keep(from: MemberId, job: Job): void {
@@ -335,7 +334,11 @@ export class Replica {
 
   #takeKnown(from: MemberId, item: WireRecord, job: Job): void {
     const { holders, host, mail, ledger } = this.#ground;
-    if (!holders.hasOne(from, job.holders()) && originOf(job.id) !== from) {
+    const { placement } = item.head;
+    const isNewer = placement.number > job.placement.number;
+    // Who was given the job when we were not there is not among those that we know.
+    const isTheirs = isNewer && holders.hasOne(from, placement.stores);
+    if (!isTheirs && !holders.hasOne(from, job.holders()) && originOf(job.id) !== from) {
       this.#refuse();
       return mail.add(from, "have", {
         job: job.id,
@@ -345,7 +348,7 @@ export class Replica {
       });
     }
     const theirs = stateFromWire(item.head.state, host.now());
-    this.merge(job, item.head.placement, theirs);
+    this.merge(job, placement, theirs);
     // Who puts a record has it on its disk.
     if (compareStates(theirs, job.state) >= 0 || !job.isOver) {
       for (const store of job.holders()) if (holders.memberOf(store) === from) job.known.add(store);
@@ -357,8 +360,9 @@ export class Replica {
   merge(job: Job, placement: Job["placement"], state: JobState): void {
     const { ledger } = this.#ground;
     let changed = false;
-    if (comparePlacements(placement, job.placement) > 0) {
-      ledger.place(job, placement);
+    const merged = mergePlacements(job.placement, placement);
+    if (merged !== job.placement) {
+      ledger.place(job, merged);
       changed = true;
     }
     if (compareStates(state, job.state) > 0) changed = adopt(this.#ground, job, state);
