@@ -103,6 +103,8 @@ export class QueueChannel {
     if (event.type === "dead") {
       return this.#listeners.dead.tell(event.job, event.reason, event.detail);
     }
+    // It counts as another, which is looked after like any.
+    if (event.type === "duplicate") return;
     const key = keyOf(event);
     const job = this.#jobs.get(key);
     if (job === undefined) return;

@@ -196,6 +196,10 @@ export class Consumer {
   }
 
   onLeave(): void {
+    for (const channel of this.#channels.values()) {
+      channel.credit = 0;
+      channel.work.clear();
+    }
     for (const held of this.#held.values()) this.#begin(held, "decline", undefined, "");
     this.#held.clear();
   }

@@ -179,7 +179,7 @@ export function mergeStates(a: JobState, b: JobState): JobState {
   return order > 0 || (order === 0 && a.readyAt >= b.readyAt) ? a : b;
 }
 
-export function comparePlacements(a: Placement, b: Placement): number {
+function comparePlacements(a: Placement, b: Placement): number {
   return a.number - b.number || compareTexts(a.stores.join(), b.stores.join());
 }
 
