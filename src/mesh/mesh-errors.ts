@@ -43,6 +43,11 @@ export function sayFull(): HearsayError {
   return new HearsayError("say:full", message);
 }
 
+export function stateFull(key: string): HearsayError {
+  const remedy = "delete other keys, keep shorter logs, or say what is large in parts";
+  return new HearsayError("state:full", `no room for ${key}: ${remedy}`);
+}
+
 /** Why a link was refused at its greeting, for people. */
 export function refusedGreeting(reason: string): string {
   const why = `a greeting was refused: ${reason}`;

@@ -17,8 +17,9 @@ import { Inbound } from "./inbound.ts";
 import type { KnowHandler, Known, KnowOptions } from "./knowing.ts";
 import { Life, type Self } from "./life.ts";
 import { type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
-import { sayFull, sendError, streamGone, unknownPeer } from "./mesh-errors.ts";
+import { sayFull, sendError, stateFull, streamGone, unknownPeer } from "./mesh-errors.ts";
 import type { MeshStream, StreamHandler } from "./mesh-stream.ts";
+import { type OpenChannel, openChannel } from "./open-channel.ts";
 import {
   checkDescription,
   checkLife,
@@ -53,6 +54,8 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   readonly #life: Life;
   readonly #inbound: Inbound;
   readonly #valueBytesMax: number;
+  /** A channel of this name: a work queue. */
+  readonly channel: OpenChannel<T>;
   /** The last health that was told. */
   #health = "";
 
@@ -98,6 +101,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
       taken: () => this.#life.stop(false),
       checkHealth: () => this.#checkHealth(),
     });
+    this.channel = openChannel(this.#inbound.parts) as OpenChannel<T>;
   }
 
   /** The others. */
@@ -352,12 +356,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     }
     const bytes = this.#encode(value);
     const events = this.#life.driver().command({ type: "set", key, value: bytes, ...manner });
-    if (events.some(({ type }) => type === "writeRefused")) {
-      throw new HearsayError(
-        "state:full",
-        `no room for ${key}: delete other keys, keep shorter logs, or say what is large in parts`,
-      );
-    }
+    if (events.some(({ type }) => type === "writeRefused")) throw stateFull(key);
     this.#inbound.setOwn(key, bytes);
   }
 

@@ -11,6 +11,8 @@ export interface MeshTypes {
   readonly events?: object;
   /** What each key of the shared configuration holds. */
   readonly config?: object;
+  /** What is published in each channel. */
+  readonly channels?: object;
 }
 
 export type StateOf<T extends MeshTypes> = T extends { state: infer V extends object }
@@ -22,6 +24,10 @@ export type EventsOf<T extends MeshTypes> = T extends { events: infer V extends 
   : Values;
 
 export type ConfigOf<T extends MeshTypes> = T extends { config: infer V extends object }
+  ? { [K in keyof V]: V[K] }
+  : Values;
+
+export type ChannelsOf<T extends MeshTypes> = T extends { channels: infer V extends object }
   ? { [K in keyof V]: V[K] }
   : Values;
 

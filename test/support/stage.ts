@@ -174,7 +174,7 @@ export class Stage {
 }
 
 /** One page that holds a member, and nothing else. Its server has nothing to do with signaling. */
-async function servePage(script: string): Promise<Server> {
+export async function servePage(script: string): Promise<Server> {
   const options = { bundle: true, format: "esm", platform: "browser", write: false } as const;
   const { outputFiles } = await build({ ...options, entryPoints: [script] });
   const html = '<!doctype html><title>member</title><script type="module" src="/page.js"></script>';
