@@ -85,6 +85,17 @@ test.each([
     ],
   ],
   [
+    "work-queue",
+    [
+      "the waiter has left",
+      "soup is done, at attempt 1",
+      "salad is done, at attempt 1",
+      "given up (deliveries): out of stock",
+      "done: salad and soup",
+      "unicorn was tried 2 times",
+    ],
+  ],
+  [
     "mesh-basics",
     [
       "ann: bob came online",

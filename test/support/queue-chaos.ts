@@ -36,8 +36,8 @@ export interface ChaosReport {
   readonly tookMs: number;
 }
 
-/** A consumer that is killed holds its jobs for no longer than this. */
-const LEASE_MS = 4_000;
+/** A consumer that is killed holds its jobs for so long, and a member that begins anew grants none for so long. */
+const LEASE_MS = 1_500;
 const CONCURRENCY = 4;
 const TAKES_MS = 15;
 

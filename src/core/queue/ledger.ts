@@ -197,6 +197,11 @@ export class Ledger {
     }
   }
 
+  /** We leave: there is no later. */
+  flushAll(): void {
+    while (this.#waiting.size > 0 || this.#gone.length > 0) this.#flushOne();
+  }
+
   onStored(ticket: number, problem: StoreProblem | undefined): void {
     const batch = this.#batches.get(ticket);
     this.#batches.delete(ticket);

@@ -185,6 +185,7 @@ export class Queue implements Part {
   onLeave(): void {
     this.#consumer.onLeave();
     this.#finish();
+    this.#ledger.flushAll();
   }
 
   #restore(): void {
