@@ -5,10 +5,10 @@ import type { Unlisten } from "./listeners.ts";
 import type { MeshParts } from "./parts.ts";
 import { checkName } from "./pattern.ts";
 import type {
+  Job,
   JobHandler,
   PublishOptions,
   Queue,
-  QueueEvents,
   QueueOptions,
   SubscribeOptions,
 } from "./queue.ts";
@@ -31,117 +31,81 @@ export function openChannel(parts: MeshParts): OpenChannel<MeshTypes> {
   return (name, options) => {
     checkName(name);
     if (options.kind !== "queue") throw new HearsayError("options:kind", 'kind must be "queue"');
-    return new LazyQueue(name, options, parts);
+    return lazyQueue(name, options, parts);
   };
 }
 
-class LazyQueue implements Queue {
-  readonly name: string;
-  readonly #parts: MeshParts;
-  readonly #options: QueueOptions;
-  #opening: Promise<QueueChannel> | undefined;
+/** What only asks: it waits until there is somebody to ask. */
+const QUESTIONS = ["drain", "purge", "stats", "deadLetters", "close"] as const;
 
-  constructor(name: string, options: QueueOptions, parts: MeshParts) {
-    this.name = name;
-    this.#options = options;
-    this.#parts = parts;
-    this.#do(() => {});
-  }
-
-  async publish(data: unknown, options: PublishOptions = {}): Promise<string> {
-    // As it is now.
-    const value = encodeValue(data, this.#parts.valueBytesMax);
-    return (await this.#open()).publish(value, options);
-  }
-
-  subscribe(handler: JobHandler, options?: SubscribeOptions): Unlisten;
-  subscribe(options?: SubscribeOptions): Reading<never>;
-  subscribe(
-    handler?: JobHandler | SubscribeOptions,
-    options: SubscribeOptions = {},
-  ): Unlisten | Reading<never> {
-    if (typeof handler === "function") {
-      return this.#listen((queue) => queue.subscribe(handler, options));
-    }
-    const opened = this.#open().then((queue) => queue.read(handler ?? {}));
-    opened.catch(() => {});
-    const reading: Reading<never> = {
-      droppedCount: 0,
-      next: async () => (await opened).next() as Promise<IteratorResult<never>>,
-      return: async () => (await opened).return() as Promise<IteratorResult<never>>,
-      [Symbol.asyncIterator]: () => reading,
-    };
-    return reading;
-  }
-
-  pause(): void {
-    this.#do((queue) => queue.pause(true));
-  }
-
-  resume(): void {
-    this.#do((queue) => queue.pause(false));
-  }
-
-  async drain(options = {}): Promise<void> {
-    return (await this.#open()).drain(options);
-  }
-
-  async purge(): Promise<number> {
-    return (await this.#open()).purge();
-  }
-
-  async stats(): ReturnType<Queue["stats"]> {
-    return (await this.#open()).stats();
-  }
-
-  async deadLetters(options = {}): ReturnType<Queue["deadLetters"]> {
-    return (await this.#open()).deadLetters(options);
-  }
-
-  on<E extends keyof QueueEvents>(
-    event: E,
-    handler: (...args: QueueEvents[E]) => unknown,
-    options = {},
-  ): Unlisten {
-    return this.#listen((queue) => queue.on(event, handler, options));
-  }
-
-  async close(): Promise<void> {
-    return (await this.#open()).close();
-  }
-
-  #open(): Promise<QueueChannel> {
-    this.#opening ??= this.#load().catch((error) => {
-      this.#opening = undefined;
+/** As the class that is loaded has it: all of it in the order of the calls. */
+function lazyQueue(name: string, options: QueueOptions, parts: MeshParts): Queue<never> {
+  let opening: Promise<QueueChannel> | undefined;
+  const open = (): Promise<QueueChannel> => {
+    opening ??= load(name, options, parts).catch((error) => {
+      opening = undefined;
       throw error;
     });
-    return this.#opening;
-  }
-
-  async #load(): Promise<QueueChannel> {
-    const queues = await this.#parts.face("queue", async (mesh) => {
-      const [{ Queues }, { queuePart }] = await Promise.all([
-        import("./queues.ts"),
-        import("../core/queue/queue.ts"),
-      ]);
-      return new Queues(mesh, queuePart);
-    });
-    return queues.open(this.name, this.#options);
-  }
-
-  #do(act: (queue: QueueChannel) => void): void {
-    this.#open().then(act).catch(this.#parts.report);
-  }
-
-  #listen(begin: (queue: QueueChannel) => Unlisten): Unlisten {
+    return opening;
+  };
+  const act = (what: (queue: QueueChannel) => void): void => {
+    open().then(what).catch(parts.report);
+  };
+  const listen = (begin: (queue: QueueChannel) => Unlisten): Unlisten => {
     let end: Unlisten | undefined;
     let isEnded = false;
-    this.#do((queue) => {
+    act((queue) => {
       if (!isEnded) end = begin(queue);
     });
     return () => {
       isEnded = true;
       end?.();
     };
-  }
+  };
+  act(() => {});
+  return {
+    name,
+    async publish(data: unknown, given: PublishOptions = {}) {
+      // As it is now.
+      const value = encodeValue(data, parts.valueBytesMax);
+      return (await open()).publish(value, given);
+    },
+    subscribe: (handler: JobHandler | SubscribeOptions = {}, given: SubscribeOptions = {}) =>
+      typeof handler === "function"
+        ? listen((queue) => queue.subscribe(handler, given))
+        : reading(open().then((queue) => queue.read(handler))),
+    pause: () => act((queue) => queue.pause(true)),
+    resume: () => act((queue) => queue.pause(false)),
+    on: (...given: Parameters<Queue["on"]>) => listen((queue) => queue.on(...given)),
+    ...Object.fromEntries(
+      QUESTIONS.map((question) => [
+        question,
+        async (given = {}) => (await open())[question](given),
+      ]),
+    ),
+  } as unknown as Queue<never>;
+}
+
+async function load(name: string, options: QueueOptions, parts: MeshParts): Promise<QueueChannel> {
+  const queues = await parts.face("queue", async (mesh) => {
+    const [{ Queues }, { queuePart }] = await Promise.all([
+      import("./queues.ts"),
+      import("../core/queue/queue.ts"),
+    ]);
+    return new Queues(mesh, queuePart);
+  });
+  return queues.open(name, options);
+}
+
+/** A reading that is there before what it reads. */
+function reading(opened: Promise<Reading<Job>>): Reading<Job> {
+  opened.catch(() => {});
+  return {
+    droppedCount: 0,
+    next: async () => (await opened).next(),
+    return: async () => (await opened).return(),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
