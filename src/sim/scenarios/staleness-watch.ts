@@ -16,9 +16,15 @@ interface Key {
   readonly seen: Map<SimMember, number>;
 }
 
+/** Who asks whom for a writer's state is found out with its first writes, ms. */
+const FORMING_MS = 2_000;
+
 export class StalenessWatch implements Observer {
   /** How often each staleness was seen, ms: every replica of every key is looked at, and few differ. */
   readonly #samples = new Map<number, number>();
+  /** … since the trees have formed. */
+  readonly #later = new Map<number, number>();
+  #firstAt: number | undefined;
   readonly #world: World;
   readonly #keys = new Map<SimMember, Map<string, Key>>();
 
@@ -28,6 +34,7 @@ export class StalenessWatch implements Observer {
   }
 
   write(owner: SimMember, key: string, bytes: number): void {
+    this.#firstAt ??= this.#world.now;
     const keys = this.#keys.get(owner) ?? new Map<string, Key>();
     this.#keys.set(owner, keys);
     const known: Key = keys.get(key) ?? { writtenAt: [], seen: new Map() };
@@ -42,6 +49,7 @@ export class StalenessWatch implements Observer {
   sample(): void {
     const { now } = this.#world;
     const live = this.#world.live();
+    const isLater = now - (this.#firstAt ?? now) > FORMING_MS;
     for (const [owner, keys] of this.#keys) {
       for (const { writtenAt, seen } of keys.values()) {
         for (const member of live) {
@@ -49,28 +57,22 @@ export class StalenessWatch implements Observer {
           const missed = writtenAt[seen.get(member) ?? 0];
           const ms = missed === undefined ? 0 : now - missed;
           this.#samples.set(ms, (this.#samples.get(ms) ?? 0) + 1);
+          if (isLater) this.#later.set(ms, (this.#later.get(ms) ?? 0) + 1);
         }
       }
     }
   }
 
-  /** The p50, p99, largest and mean of all. */
+  /** The p50, p99, largest and mean of all, and the p99 since the trees have formed. */
   figures(): Figures {
-    const sorted = [...this.#samples].sort(([a], [b]) => a - b);
-    const count = sorted.reduce((sum, [, times]) => sum + times, 0);
-    const share = (part: number): number | null => {
-      let left = Math.max(1, Math.ceil(part * count));
-      for (const [ms, times] of sorted) {
-        left -= times;
-        if (left <= 0) return round(ms);
-      }
-      return null;
-    };
+    const sorted = sortedOf(this.#samples);
+    const count = countOf(sorted);
     const sum = sorted.reduce((total, [ms, times]) => total + ms * times, 0);
     return {
-      stalenessMsP50: share(0.5),
-      stalenessMsP99: share(0.99),
-      stalenessMsMax: share(1),
+      stalenessMsP50: shareOf(sorted, 0.5),
+      stalenessMsP99: shareOf(sorted, 0.99),
+      stalenessMsP99Later: shareOf(sortedOf(this.#later), 0.99),
+      stalenessMsMax: shareOf(sorted, 1),
       stalenessMsMean: count === 0 ? null : round(sum / count),
     };
   }
@@ -82,4 +84,25 @@ export class StalenessWatch implements Observer {
     if (key === undefined) return;
     key.seen.set(member, new DataView(event.value.buffer, event.value.byteOffset).getUint32(0));
   }
+}
+
+/** How often each value was seen, the least first. */
+type Sorted = readonly (readonly [ms: number, times: number])[];
+
+function sortedOf(samples: ReadonlyMap<number, number>): Sorted {
+  return [...samples].sort(([a], [b]) => a - b);
+}
+
+function countOf(sorted: Sorted): number {
+  return sorted.reduce((sum, [, times]) => sum + times, 0);
+}
+
+/** What a share of all does not exceed. */
+function shareOf(sorted: Sorted, share: number): number | null {
+  let left = Math.max(1, Math.ceil(share * countOf(sorted)));
+  for (const [ms, times] of sorted) {
+    left -= times;
+    if (left <= 0) return round(ms);
+  }
+  return null;
 }

@@ -1,6 +1,7 @@
 /** One run of one scenario: its world, its oracles, and what scenarios have in common. */
 
 import { Rng } from "../../core/lib/rng.ts";
+import { islandsOf } from "../islands.ts";
 import type { SimMember } from "../member.ts";
 import { sameKnowledge } from "../oracles/agreement.ts";
 import { ORACLES } from "../oracles/index.ts";
@@ -83,24 +84,7 @@ export class Trial {
 
   /** How many parts the live members' links leave. */
   components(): number {
-    const live = this.world.live();
-    const seen = new Set<SimMember>();
-    let parts = 0;
-    for (const start of live) {
-      if (seen.has(start)) continue;
-      parts++;
-      const stack = [start];
-      seen.add(start);
-      for (let member = stack.pop(); member !== undefined; member = stack.pop()) {
-        for (const { to, other } of member.links.values()) {
-          if (seen.has(to) || !to.links.has(other.id)) continue;
-          if (!this.world.network.reaches(member, to)) continue;
-          seen.add(to);
-          stack.push(to);
-        }
-      }
-    }
-    return parts;
+    return islandsOf(this.world).length;
   }
 
   pick(): SimMember {
