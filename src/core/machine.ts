@@ -175,7 +175,7 @@ export type Command =
   /** Ends it both ways; the other end is told why. No `closed` follows. */
   | { readonly type: "streamAbort"; readonly id: number; readonly message: string }
   /** Replaces what the member says about itself. */
-  | { readonly type: "describe"; readonly about: About }
+  | { readonly type: "describe"; readonly about: Partial<About & Pick<MemberView, "addresses">> }
   /** For a part, by the part's own commands. */
   | { readonly type: "part"; readonly part: PartName; readonly command: unknown }
   /** Compares now, with every neighbour, what both know. */

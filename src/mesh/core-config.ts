@@ -88,6 +88,11 @@ export interface Start {
 /** Addresses that a member tells of itself. */
 const ADDRESSES_MAX = 8;
 
+/** Where others reach who has these. */
+export function addressesOf(transports: readonly Transport[]): readonly string[] {
+  return transports.flatMap(({ dialling }) => dialling?.addresses ?? []).slice(0, ADDRESSES_MAX);
+}
+
 /** @throws HearsayError `value:…` for `meta` that cannot be sent, and as {@link parametersOf} */
 export function coreConfig(options: ParameterOptions, { transports, ...start }: Start): Config {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] as number;
@@ -100,9 +105,7 @@ export function coreConfig(options: ParameterOptions, { transports, ...start }: 
       kinds: transports.map(({ kind }) => kind),
       slowOfferer: transports.some(({ slowOfferer }) => slowOfferer),
       dials: transports.some(({ dialling }) => dialling !== undefined),
-      addresses: transports
-        .flatMap(({ dialling }) => dialling?.addresses ?? [])
-        .slice(0, ADDRESSES_MAX),
+      addresses: addressesOf(transports),
     },
     { ...(start.node && { linksTarget: NODE_LINKS_TARGET }), ...parametersOf(options) },
   );

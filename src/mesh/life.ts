@@ -10,7 +10,7 @@ import type { KeyPair } from "../session/identity.ts";
 import { Notary } from "../session/notary.ts";
 import type { SecuredTransport, secured } from "../session/secured.ts";
 import type { Refusal, Session } from "../session/session.ts";
-import { coreConfig } from "./core-config.ts";
+import { addressesOf, coreConfig } from "./core-config.ts";
 import { leftBefore, leftMeanwhile, TAKEN } from "./mesh-errors.ts";
 import { type Description, isServer, type JoinOptions, seedUrl } from "./options.ts";
 import type { PartStore } from "./parts.ts";
@@ -85,6 +85,8 @@ export class Life {
   readonly #seedUrls: Set<string>;
   /** What each signaling server has named last. */
   readonly #namedIce = new Map<string, readonly IceServer[]>();
+  /** The last one that takes links at an address. */
+  #listening: Driver | undefined;
   #missing: HearsayError | undefined;
   #generation: number;
   #running: Running | undefined;
@@ -136,8 +138,7 @@ export class Life {
 
   /** Where others reach this member. */
   get addresses(): readonly string[] {
-    const { transports = [] } = this.running ?? {};
-    return transports.flatMap(({ dialling }) => dialling?.addresses ?? []);
+    return addressesOf(this.running?.transports ?? []);
   }
 
   /** What this platform lacks. */
@@ -177,7 +178,21 @@ export class Life {
     if (this.#seedUrls.has(full) || this.#isOwn(full)) return false;
     this.running?.seeds.add(full);
     this.#seedUrls.add(full);
+    void this.#listenFor(full);
     return true;
+  }
+
+  /** Who has a seed that is an address can be reached at one, too, as if `join` had been given it. */
+  async #listenFor(seed: string): Promise<void> {
+    const driver = this.running;
+    if (driver === undefined || driver === this.#listening || isServer(seed)) return;
+    this.#listening = driver;
+    const problem = await listened({ all: driver.transports, listen: true }, (kind, link) =>
+      driver.accept(kind, link),
+    );
+    if (this.running !== driver) return;
+    if (problem !== undefined) this.#out.missing(problem);
+    else driver.command({ type: "describe", about: { addresses: this.addresses } });
   }
 
   #isOwn(url: string): boolean {
@@ -256,6 +271,7 @@ export class Life {
     this.#out.reset();
     const driver = this.#makeDriver(transports.all, makeClient);
     running = driver;
+    if (transports.listen) this.#listening = driver;
     this.#missing = transports.problem;
     if (this.#missing !== undefined) this.#out.missing(this.#missing);
     const unwatch = this.#host.watch(
@@ -318,7 +334,7 @@ export class Life {
 
   #makeDriver(transports: readonly SecuredTransport[], makeClient: MakeClient | undefined): Driver {
     const { keys, clusterHash, session } = this.#self;
-    const { token } = this.#options;
+    const { token, iceServersFromSeeds = true } = this.#options;
     const parts = this.partStore;
     const sealing = session.pairKeys();
     const config = coreConfig(this.#options, {
@@ -344,7 +360,7 @@ export class Life {
       onError: (error) => this.#out.error(error),
       token: typeof token === "string" ? () => token : token,
       onSeed: (seed) => this.#out.seed(seed),
-      onIce: (url, servers) => this.#namedIce.set(url, servers),
+      onIce: (url, servers) => iceServersFromSeeds && this.#namedIce.set(url, servers),
       onKeep: (key, entry) => this.#self.kept?.keepEntry?.(key, entry),
       onStore: parts && ((part, changes) => parts.writePart(part, changes)),
     });

@@ -53,6 +53,11 @@ export interface JoinOptions extends ParameterOptions {
   readonly token?: string | (() => string | Promise<string>);
   /** STUN and TURN servers, besides those that the signaling servers name. Default none. */
   readonly iceServers?: readonly IceServer[];
+  /**
+   * Whether the STUN and TURN servers that signaling servers name are used. They learn this member's address, and TURN
+   * servers with whom it speaks and when. Default true.
+   */
+  readonly iceServersFromSeeds?: boolean;
   /** `relay`: only through TURN servers, so that nobody learns this member's address. Default `all`. */
   readonly iceTransportPolicy?: "all" | "relay";
   /**
@@ -168,6 +173,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof JoinOptions>([
   "store",
   "signatures",
   "iceServers",
+  "iceServersFromSeeds",
   "iceTransportPolicy",
   "transport",
   "transports",
@@ -217,6 +223,7 @@ export function parseOptions(given: string | JoinOptions): JoinOptions {
     throw wrong("signatures", `signatures must be "all" or "records", and is ${signatures}`);
   }
   checkBoolean("tabs", options.tabs);
+  checkBoolean("iceServersFromSeeds", options.iceServersFromSeeds);
   const { token = "" } = options;
   if (typeof token !== "string" && typeof token !== "function") {
     throw wrong("token", "token must be a text, or a function that gives one");

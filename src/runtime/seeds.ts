@@ -198,7 +198,7 @@ export class Seeds {
   #addDialled(url: string): boolean {
     const seed = this.#options.dialSeed?.(url);
     if (seed === undefined) {
-      const remedy = "udp:// and dns:// need Node, and its udpTransport";
+      const remedy = "udp:// and dns:// need Node, its udpTransport, and udp not to be false";
       throw new HearsayError("options:seed", `nothing here dials ${url}: ${remedy}`);
     }
     this.#seeds.push(seed);

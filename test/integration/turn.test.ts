@@ -7,6 +7,11 @@ import { join as joinPath } from "node:path";
 import process from "node:process";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { join, type Mesh } from "../../src/index.node.ts";
+import { joinOn } from "../../src/mesh/join.ts";
+import { hostOfNode } from "../../src/runtime/host.node.ts";
+import type { IceServer } from "../../src/runtime/host.ts";
+import { nodeWebSocket } from "../../src/signaling/websocket.node.ts";
+import { MemoryNetwork, memoryTransport } from "../../src/transport/memory.ts";
 import { allLinked } from "../support/memory-mesh.ts";
 import { startServer, within } from "./signaling-support.ts";
 
@@ -105,4 +110,31 @@ describe("members that may use a relay alone", () => {
     await expect(meshesBy(wrong, 3_000)).rejects.toMatchObject({ code: "join:unreachable" });
     expect(output()).toMatch(/Cannot find credentials|401/);
   });
+});
+
+const own = { urls: "stun:own.example" };
+const named = { urls: ["stun:named.example"] };
+
+test.each([
+  [undefined, [own, named]],
+  [true, [own, named]],
+  [false, [own]],
+])("with iceServersFromSeeds %s links are made with %j", async (iceServersFromSeeds, used) => {
+  const server = await startServer({ iceServers: [named] });
+  let ice: (() => readonly IceServer[]) | undefined;
+  const joinHere = joinOn(
+    hostOfNode(nodeWebSocket, async ({ iceServers }) => {
+      ice = iceServers;
+      return { transports: [memoryTransport(new MemoryNetwork())] };
+    }),
+  );
+  const mesh = await joinHere({
+    cluster: "ice",
+    seeds: [`ws://127.0.0.1:${server.port}`],
+    iceServers: [own],
+    ...(iceServersFromSeeds !== undefined && { iceServersFromSeeds }),
+  });
+  onTestFinished(() => mesh.leave());
+  expect(mesh.seeds.map(({ state }) => state)).toEqual(["up"]);
+  expect(ice?.()).toEqual(used);
 });

@@ -54,6 +54,33 @@ test("row 1: three members meet by addresses alone, and any of them introduces",
   expect(isLinked(second, third.self)).toBe(true);
 });
 
+test("who is given an address after it has joined takes links at one of its own from then on, as others are told", async () => {
+  const cluster = await Cluster.start("udp");
+  const first = await peer("first", []);
+  const late = await join({ cluster: "udp", name: "late", seeds: [cluster.seed] });
+  onTestFinished(() => late.leave());
+  expect(late.addresses).toEqual([]);
+  expect(late.addSeed(addressOf(first))).toBe(true);
+  await allLinked([first, late]);
+  await until([first, late], "its address", () => {
+    return (first.peers.get(late.self.id)?.addresses.length ?? 0) > 0;
+  });
+  expect(first.peers.get(late.self.id)?.addresses).toEqual(late.addresses);
+  const third = await peer("third", [`udp://127.0.0.1:${portOf(late)}`]);
+  await allLinked([first, late, third]);
+});
+
+test("who wants no UDP is told what to do when it is given an address", async () => {
+  const mesh = await join({ cluster: "udp", seeds: [], udp: false });
+  onTestFinished(() => mesh.leave());
+  expect(() => mesh.addSeed("udp://127.0.0.1:7946")).toThrow(
+    expect.objectContaining({
+      code: "options:seed",
+      message: expect.stringContaining("udp not to be false"),
+    }),
+  );
+});
+
 test("row 1: seeds of several kinds, one of which is there, and names that stand for several members", async () => {
   const cluster = await Cluster.start("udp");
   const [one, two] = [await peer("one", []), await peer("two", [])];
