@@ -220,3 +220,18 @@ describe.each(SEEDS)("row 33: what is said to those who come later, seed %i", (s
     for (const member of live.slice(1)) expect(heardBy(member, "news")).toHaveLength(1);
   });
 });
+
+test("many times what a link may have under way is written to the configuration, and all of it arrives, as does what is said after it", () => {
+  const world = grown(1, 3);
+  const [writer, reader] = world.live() as [SimMember, SimMember];
+  const value = new Uint8Array(1_000);
+  const writes = (5 * writer.config.windowBytes) / value.length;
+  for (let i = 0; i < writes; i++) {
+    world.command(writer, { type: "share", key: `key ${i % 10}`, value });
+    world.run(2);
+  }
+  share(world, writer, "last", 7);
+  say(world, writer, 8, 0);
+  within(world, 2_000, "it is known", () => configOf(reader, "last") === 7);
+  within(world, 2_000, "it is heard", () => heardBy(reader, "news").join() === "8");
+});

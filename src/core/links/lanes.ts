@@ -10,6 +10,7 @@ export const BULK: Types = new Set<Message["type"]>([
   "fragment",
   "payload",
   "stateDelta",
+  "shared",
   "local",
   "routed",
   "noRoute",

@@ -1,9 +1,10 @@
 /** Messages on their way to several neighbours: encoded once, with what is made only when a link has room. */
 
+import { invariant } from "../lib/invariant.ts";
 import type { Lane, MemberId } from "../machine.ts";
 import type { Message } from "../wire/messages.ts";
 import type { Handovers } from "./handover.ts";
-import { isAhead, isPiece, laneOf } from "./lanes.ts";
+import { BULK, isAhead, isPiece, laneOf } from "./lanes.ts";
 import type { LinkTable } from "./link-table.ts";
 
 export class Outlet {
@@ -18,6 +19,7 @@ export class Outlet {
   /** Behind other bulk; gives the neighbours whose queue is full. */
   push(to: readonly MemberId[], message: Message, token?: number): MemberId[] {
     if (to.length === 0) return [];
+    invariant(BULK.has(message.type), "the other end acknowledges what waits for its window");
     const encoded = this.#links.encode(message);
     const lane = laneOf(message);
     if (token !== undefined) this.#handovers.begin(token, to.length);
