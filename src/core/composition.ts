@@ -88,7 +88,7 @@ export class Composition {
   constructor(config: Config, rng: Rng, now: number, { codec, known, digest, sealing }: Given) {
     this.#config = config;
     this.now = now;
-    this.quarantine = new Quarantine(config.quarantineMs);
+    this.quarantine = new Quarantine(config.quarantineMs, now);
     this.#codec = codec ?? frameCodec(config.clusterHash);
     this.links = this.#makeLinks();
     this.outlet = new Outlet(this.links, this.#handovers);
@@ -422,7 +422,8 @@ export class Composition {
         changed: (changes) => this.#tellState(changes),
         prove: ({ owner, generation }, entry, then) =>
           this.proofs.state(owner, generation, entry, then),
-        refused: (key) => this.emit({ type: "writeRefused", key }),
+        refused: (key, why) => this.emit({ type: "writeRefused", key, why }),
+        mayTell: () => this.quarantine.mayMake(this.now),
       },
       digest,
     );

@@ -245,6 +245,8 @@ export class Core implements Machine {
         return this.#layers.state.endLives();
       case "state-echo":
         return this.#layers.state.onEchoDeadline(now);
+      case "state-own":
+        return this.#layers.state.onOwnDeadline();
       case "state-fetch":
         return this.#layers.state.onFetchDeadline(now);
       case "shared":
@@ -265,6 +267,8 @@ export class Core implements Machine {
     generation: number,
   ): void {
     const { broadcast, common } = this.#layers;
+    // What is kept for others is made twice.
+    if (!this.#mayMake(name) || (forMs > 0 && !this.#mayMake(name))) return;
     if (forMs > 0 && !common.mayKeep({ name, value })) return;
     const payload = broadcast.next(name, value, generation);
     this.#layers.proofs.payload(payload, (proof) => {
@@ -274,12 +278,21 @@ export class Core implements Machine {
     if (forMs > 0) common.keep(payload.id, { name, value }, forMs);
   }
 
+  /** Whether others bear one more that all have to handle; tells when they do not. */
+  #mayMake(key: string): boolean {
+    const { quarantine, now } = this.#layers;
+    const bears = quarantine.mayMake(now);
+    if (!bears) this.#layers.emit({ type: "writeRefused", key, why: "too-fast" });
+    return bears;
+  }
+
   #onCommand(command: Command): void {
     const { generation } = this.#layers.membership.table.own;
     switch (command.type) {
       case "say":
         return this.#say(command, generation);
       case "share":
+        if (!this.#mayMake(command.key)) return;
         return this.#layers.common.configure(command.key, command.value);
       case "send":
         return this.#layers.delivery.send(command, generation);

@@ -358,8 +358,12 @@ export type MeshEvent =
   | ({ readonly type: "stream"; readonly id: number } & StreamEvent)
   /** By the part's own events. */
   | { readonly type: "part"; readonly part: PartName; readonly event: unknown }
-  /** A write of ours did not fit the limits of the state. */
-  | { readonly type: "writeRefused"; readonly key: string }
+  /** A write of ours did not fit the limits of the state, or is more than others bear (`links/conduct.ts`). */
+  | {
+      readonly type: "writeRefused";
+      readonly key: string;
+      readonly why: "full" | "too-fast";
+    }
   | { readonly type: "said"; readonly id: number }
   | { readonly type: "sent"; readonly id: number }
   | {

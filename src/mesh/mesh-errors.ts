@@ -1,5 +1,6 @@
 /** Errors of a mesh that has been left, and of messages to one member that were given up. */
 
+import type { MeshEvent } from "../core/machine.ts";
 import { HearsayError } from "../errors.ts";
 
 export function sendError(reason: "unreachable" | "overloaded" | "gone"): HearsayError {
@@ -37,15 +38,24 @@ export function leftBefore(): HearsayError {
   return new HearsayError("mesh:left", `this member has left the mesh: ${remedy}`);
 }
 
-export function sayFull(): HearsayError {
+/** What was to be said or set and was not taken; undefined when it was. */
+export function writeError(
+  what: "say" | "state" | "config",
+  events: readonly MeshEvent[],
+): HearsayError | undefined {
+  const refusal = events.find((event) => event.type === "writeRefused");
+  if (refusal === undefined) return undefined;
+  const { why, key } = refusal;
+  const messages = {
+    say: "too much is kept for those who come later: use a shorter forMs, or state for what lasts",
+    config: `no room for ${key}: delete other keys of mesh.config`,
+    state: `no room for ${key}: delete other keys, keep shorter logs, or say what is large in parts`,
+  };
   const message =
-    "too much is kept for those who come later: use a shorter forMs, or state for what lasts";
-  return new HearsayError("say:full", message);
-}
-
-export function stateFull(key: string): HearsayError {
-  const remedy = "delete other keys, keep shorter logs, or say what is large in parts";
-  return new HearsayError("state:full", `no room for ${key}: ${remedy}`);
+    why === "full"
+      ? messages[what]
+      : "so much at once is not borne by the others: write less often, or use a stream, or a key, which shows the latest";
+  return new HearsayError(`${what}:${why}`, message);
 }
 
 /** Why a link was refused at its greeting, for people. */

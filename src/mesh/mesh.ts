@@ -17,7 +17,7 @@ import { Inbound } from "./inbound.ts";
 import type { KnowHandler, Known, KnowOptions } from "./knowing.ts";
 import { Life, type Self } from "./life.ts";
 import { type ListenOptions, nextOf, type Unlisten } from "./listeners.ts";
-import { sayFull, sendError, stateFull, streamGone, unknownPeer } from "./mesh-errors.ts";
+import { sendError, streamGone, unknownPeer, writeError } from "./mesh-errors.ts";
 import type { MeshStream, StreamHandler } from "./mesh-stream.ts";
 import { type OpenChannel, openChannel } from "./open-channel.ts";
 import {
@@ -209,7 +209,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   /**
    * Says something to every member. Each hears it once, in the order in which we say it.
    * Resolves when our own links have taken it: await it to say much without filling memory.
-   * @throws HearsayError `name:bad`, `value:…`, `options:forMs`, `say:full`, `mesh:left`
+   * @throws HearsayError `name:bad`, `value:…`, `options:forMs`, `say:full`, `say:too-fast`, `mesh:left`
    */
   say<N extends NameOf<EventsOf<T>>>(
     name: N,
@@ -221,8 +221,8 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     const driver = this.#life.driver();
     const { id, promise } = this.#inbound.said.open();
     const events = driver.command({ type: "say", id, name, value, forMs });
-    if (events.some(({ type }) => type === "writeRefused")) {
-      const error = sayFull();
+    const error = writeError("say", events);
+    if (error !== undefined) {
       this.#inbound.said.reject(id, error);
       throw error;
     }
@@ -343,7 +343,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   /**
    * Sets a key of our own state; every member gets to know it. Of changes in quick succession others may get only the
    * last, unless all are kept (`log`).
-   * @throws HearsayError `name:bad`, `value:…`, `options:ttlMs`, `options:log`, `state:full`, `mesh:left`
+   * @throws HearsayError `name:bad`, `value:…`, `options:ttlMs`, `options:log`, `state:full`, `state:too-fast`, `mesh:left`
    */
   set<K extends NameOf<StateOf<T>>>(key: K, value: StateOf<T>[K], options: SetOptions = {}): void {
     checkName(key);
@@ -356,7 +356,8 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
     }
     const bytes = this.#encode(value);
     const events = this.#life.driver().command({ type: "set", key, value: bytes, ...manner });
-    if (events.some(({ type }) => type === "writeRefused")) throw stateFull(key);
+    const error = writeError("state", events);
+    if (error !== undefined) throw error;
     this.#inbound.setOwn(key, bytes);
   }
 

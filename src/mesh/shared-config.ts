@@ -4,6 +4,7 @@ import type { Command, MeshEvent } from "../core/machine.ts";
 import { SHARED_VALUE_BYTES_MAX } from "../core/wire/messages.ts";
 import { HearsayError } from "../errors.ts";
 import { Listeners, type ListenOptions, type Unlisten } from "./listeners.ts";
+import { writeError } from "./mesh-errors.ts";
 import { checkName, matcherOf } from "./pattern.ts";
 import { type Reading, type ReadOptions, read } from "./reading.ts";
 import type { NameOf, PatternOf, Values } from "./typed.ts";
@@ -38,7 +39,7 @@ export class SharedConfig<C = Values> {
 
   /**
    * Sets a key for all. Of writes at the same time the later holds everywhere, also when they met nobody for a while.
-   * @throws HearsayError `name:bad`, `value:…` (up to 64 KiB), `config:full`, `mesh:left`
+   * @throws HearsayError `name:bad`, `value:…` (up to 64 KiB), `config:full`, `config:too-fast`, `mesh:left`
    */
   set<K extends NameOf<C>>(key: K, value: C[K]): void {
     checkName(key);
@@ -117,8 +118,8 @@ export class SharedConfig<C = Values> {
 
   #write(key: string, value: Uint8Array | undefined): void {
     const events = this.#command({ type: "share", key, value });
-    if (!events.some(({ type }) => type === "writeRefused")) return;
-    throw new HearsayError("config:full", `no room for ${key}: delete other keys of mesh.config`);
+    const error = writeError("config", events);
+    if (error !== undefined) throw error;
   }
 
   #add(

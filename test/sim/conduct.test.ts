@@ -1,5 +1,6 @@
 // Members that do harm are cut off by those who see it, and the others go on as if nothing were.
 import { describe, expect, test } from "vitest";
+import type { Command } from "../../src/core/machine.ts";
 import type { Message } from "../../src/core/wire/messages.ts";
 import { ORACLES, Oracles, type SimMember, World } from "../../src/sim/index.ts";
 import { grown } from "./graph.ts";
@@ -159,6 +160,8 @@ test("a speaker whom nobody can bear is not heard any more, and who passes it on
   world.cutLink(bad, far);
   world.run(20_000);
   const value = new Uint8Array(20);
+  // It does not hold itself back.
+  bad.core.layers.quarantine.mayMake = () => true;
   for (let at = 0; at < 6_000; at += EVERY_MS) {
     for (let i = 0; i < 100; i++) world.command(bad, { type: "say", id: 1, name: "n", value });
     world.run(EVERY_MS);
@@ -172,6 +175,45 @@ test("a speaker whom nobody can bear is not heard any more, and who passes it on
     expect(heard).toBeLessThan(60_000);
   }
 });
+
+const value = new Uint8Array(20);
+const WRITES: Record<string, (n: number) => Command> = {
+  words: () => ({ type: "say", id: 1, name: "n", value }),
+  "changes of a log": () => ({ type: "set", key: "log", value, log: 100 }),
+  "values of one key": (n) => ({
+    type: "set",
+    key: "key",
+    value: Uint8Array.of(n, n >> 8, n >> 16),
+  }),
+  "values of many keys": (n) => ({
+    type: "set",
+    key: `key ${n % 1_000}`,
+    value: Uint8Array.of(n, n >> 8, n >> 16),
+  }),
+  "writes to the configuration": (n) => ({ type: "share", key: `key ${n % 100}`, value }),
+};
+
+test.each(Object.entries(WRITES))(
+  "%s, 20,000 a second of them: what is too much is refused, and nobody is cut off for the rest",
+  (what, write) => {
+    const { world, members, bad: fast } = meshOf(3);
+    const isRefused = !what.startsWith("values");
+    let n = 0;
+    for (let at = 0; at < 1_500; at += EVERY_MS) {
+      for (let i = 0; i < 20 * EVERY_MS; i++) world.command(fast, write(++n));
+      world.run(EVERY_MS);
+    }
+    world.run(5_000);
+    for (const member of members) expect(judgements(member, fast)).toEqual([]);
+    const refused = fast.events.filter(({ type }) => type === "writeRefused").length;
+    // All at once at first, then 4,000 a second.
+    if (isRefused) expect(n - refused).toBeGreaterThan(21_000);
+    expect(refused > 0).toBe(isRefused);
+    // All know the same in the end.
+    const prints = members.map(({ core }) => JSON.stringify(core.fingerprints()));
+    expect(new Set(prints).size).toBe(1);
+  },
+);
 
 test("what is forged is borne a little, for nobody is blamed for one slip", () => {
   const { world, members, bad } = meshOf(6, { proofs: "all" });

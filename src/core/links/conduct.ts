@@ -38,6 +38,9 @@ const RATES: Readonly<Record<Offence | "carried", Rate>> = {
 const ORIGIN: Rate = { perSecond: 5_000, burst: 20_000 };
 const ORIGINS_MAX = 4_096;
 
+/** Of that we make so much ourselves: what a stall has held up comes to others all at once. Guess, unmeasured. */
+const OWN_SHARE = 0.8;
+
 /** Frames that are larger are held back by the window. Bytes. */
 export const SMALL_BYTES = 4_096;
 
@@ -63,10 +66,17 @@ export class Conduct {
 export class Quarantine {
   readonly #forMs: number;
   readonly #until = new BoundedMap<MemberId, number>(ORIGINS_MAX);
+  readonly #own: TokenBucket;
   readonly #origins = new BoundedMap<MemberId, TokenBucket>(ORIGINS_MAX);
 
-  constructor(forMs: number) {
+  constructor(forMs: number, now: number) {
     this.#forMs = forMs;
+    this.#own = new TokenBucket(OWN_SHARE * ORIGIN.perSecond, OWN_SHARE * ORIGIN.burst, now);
+  }
+
+  /** Whether others bear one more thing that we make. If so it is to be made. */
+  mayMake(now: number): boolean {
+    return this.#own.take(now);
   }
 
   add(id: MemberId, now: number): void {

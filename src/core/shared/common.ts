@@ -145,7 +145,7 @@ export class Common {
   }
 
   #refuse(key: string): void {
-    this.#out.effect({ type: "emit", event: { type: "writeRefused", key } });
+    this.#out.effect({ type: "emit", event: { type: "writeRefused", key, why: "full" } });
   }
 }
 

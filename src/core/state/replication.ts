@@ -35,6 +35,9 @@ const ANNOUNCE_MS = 50;
 /** What is asked for is looked after this often, ms. */
 const FETCH_PERIOD_MS = 250;
 
+/** What we write faster than others bear is told together, so often, ms. */
+const OWN_MS = 50;
+
 /** Neighbours that differ compare within this share of `repairPeriodMs`, … */
 const COMPARE_SHARE = 0.3;
 /** … and wait for so many periods until the next time: while state is fetched, and while others write. */
@@ -72,8 +75,10 @@ export interface ReplicationOut {
   changed(changes: readonly StateChange[]): void;
   /** Proves a write of ours; `then` comes at once, with nothing, where none needs a proof. */
   prove(delta: StateDelta, entry: StateEntry, then: (vouched: Vouched | undefined) => void): void;
-  /** Our own write does not fit. */
-  refused(key: string): void;
+  /** Our own write does not fit, or is to be told to all and is more than they bear. */
+  refused(key: string, why: "full" | "too-fast"): void;
+  /** Whether others bear that one more thing of ours is told. */
+  mayTell(): boolean;
 }
 
 export class Replication {
@@ -114,8 +119,10 @@ export class Replication {
 
   /** Our own write; undefined `value` deletes. */
   write(key: string, value: Uint8Array | undefined, options: WriteOptions = {}): void {
+    if (options.log !== undefined && !this.#out.mayTell())
+      return this.#out.refused(key, "too-fast");
     const delta = this.store.write(key, value, options);
-    if (delta === "full") this.#out.refused(key);
+    if (delta === "full") this.#out.refused(key, "full");
     else if (delta !== "unchanged") this.#tellOwn([delta]);
   }
 
@@ -298,9 +305,17 @@ export class Replication {
     if (!this.store.isOf(delta.owner, delta.generation)) return;
     const told = vouched === undefined ? delta : { ...delta, entries: [{ ...entry, vouched }] };
     const holds = vouched === undefined || this.store.vouch(entry, vouched);
+    if (entry.log === undefined && !this.#out.mayTell()) {
+      return this.#deadlines.ensure("state-own", this.#out.now() + OWN_MS);
+    }
     if (holds && isSmall(told)) this.#flood(told, this.#out.neighbours());
     // Of a log everybody is told each change, also when more than it keeps have come meanwhile.
     if (!holds && entry.log !== undefined) this.#out.flood(this.#out.neighbours(), told, true);
+    this.onOwnDeadline();
+  }
+
+  /** What we have written goes to the neighbours, as their links have room. */
+  onOwnDeadline(): void {
     this.#serving.advanced(this.#config.id);
   }
 

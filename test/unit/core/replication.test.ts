@@ -42,6 +42,7 @@ class Bench {
       now: () => this.now,
       neighbours: () => this.neighbours,
       isStale: () => false,
+      mayTell: () => true,
       isFullMesh: () => this.isFullMesh,
       reaches: () => this.isFullMesh,
       generationOf: (owner) => (this.strangers.includes(owner) ? undefined : 1),
