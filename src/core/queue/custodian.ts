@@ -383,12 +383,10 @@ export class Custodian {
   }
 
   #isBlocked(job: Job): boolean {
-    const previous = job.body?.previous;
-    const before = previous === undefined ? undefined : this.#ground.ledger.get(previous);
-    // Who has it has had the one before: where that is unknown it is over, and forgotten.
-    if (previous === undefined || before === undefined || before.isOver) return false;
-    const behind = this.#blocked.get(previous);
-    if (behind === undefined) this.#blocked.set(previous, new Set([job]));
+    const before = this.#ground.ledger.before(job);
+    if (before === undefined) return false;
+    const behind = this.#blocked.get(before.id);
+    if (behind === undefined) this.#blocked.set(before.id, new Set([job]));
     else behind.add(job);
     return true;
   }

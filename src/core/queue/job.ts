@@ -47,8 +47,6 @@ export interface JobBody {
   readonly order: string | undefined;
   readonly priority: number;
   readonly options: QueueOptions;
-  /** The job of the same publisher and order before this one, if it was not over. */
-  readonly previous: JobId | undefined;
   readonly replayOf: JobId | undefined;
   /** When it was published, ms on our clock. */
   readonly bornAt: number;
@@ -60,6 +58,8 @@ export class Job {
   /** The publisher's own store. */
   readonly home: StoreId;
   body: JobBody | undefined;
+  /** The job of the same publisher and order before this one, if it was not over then. */
+  readonly previous: JobId | undefined;
   options: QueueOptions;
   state: JobState;
   placement: Placement;
@@ -86,7 +86,7 @@ export class Job {
   keptKey: string | undefined;
 
   constructor(
-    given: Pick<Job, "id" | "channel" | "home" | "state" | "placement" | "heldAt"> & {
+    given: Pick<Job, "id" | "channel" | "home" | "state" | "placement" | "previous" | "heldAt"> & {
       readonly body: JobBody | undefined;
       readonly options: QueueOptions;
     },
@@ -95,6 +95,7 @@ export class Job {
     this.channel = given.channel;
     this.home = given.home;
     this.body = given.body;
+    this.previous = given.previous;
     this.options = given.options;
     this.state = given.state;
     this.placement = given.placement;

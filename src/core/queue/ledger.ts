@@ -34,6 +34,9 @@ export interface Tally {
   expired: number;
 }
 
+/** How many removed jobs in a row are looked behind. Guess, unmeasured. */
+const CHAIN_MAX = 1_024;
+
 /** A job on its way to the disk, as it was after so many changes. */
 interface Write {
   readonly job: Job;
@@ -107,6 +110,18 @@ export class Ledger {
   original(channel: string, order: string | undefined, key: string): Job | undefined {
     const id = this.#keys.get(textOf(channel, order, key));
     return id === undefined ? undefined : this.jobs.get(id);
+  }
+
+  /**
+   * What must be over before the job: the one that it follows, or, where that one was removed, what it followed itself.
+   * Who has a job has had those before it: one that is unknown here is over, and forgotten.
+   */
+  before(job: Job): Job | undefined {
+    let before = job.previous === undefined ? undefined : this.jobs.get(job.previous);
+    for (let i = 0; i < CHAIN_MAX && before?.state.phase === "removed"; i++) {
+      before = before.previous === undefined ? undefined : this.jobs.get(before.previous);
+    }
+    return before === undefined || before.isOver ? undefined : before;
   }
 
   setState(job: Job, state: JobState): void {

@@ -164,12 +164,10 @@ export class Post {
   }
 
   #recordOf(job: Job, withBody: boolean, now: number): WireRecord {
-    const previous = job.body?.previous;
-    const before = previous === undefined ? undefined : this.#ledger.get(previous);
     return {
       job: job.id,
       head: headOf(job, now),
-      follows: before !== undefined && !before.isOver,
+      follows: this.#ledger.before(job) !== undefined,
       body: withBody && job.body !== undefined ? bodyToWire(job.body, now) : undefined,
     };
   }

@@ -8,7 +8,6 @@ import { BoundedMap } from "../lib/bounded-map.ts";
 import type { JobId, PublishProblem, QueueCommand } from "./contract.ts";
 import { adopt, type Ground, ownPlace, replicasOf, storeFor } from "./ground.ts";
 import {
-  isBefore,
   Job,
   type JobBody,
   jobIdOf,
@@ -58,8 +57,8 @@ export class Publisher {
   readonly #pending = new Map<JobId, Pending>();
   /** Stores that have another job with the key of one of ours, and which. */
   readonly #doubts = new BoundedMap<JobId, Map<string, JobId>>(DOUBTS_MAX);
-  /** The last job of each channel and order that was published here. */
-  readonly #orders = new Map<string, JobId>();
+  /** By channel and order, what was published here, from the first one that is not over. */
+  readonly #orders = new Map<string, JobId[]>();
   #sequence = 0;
 
   constructor(ground: Ground, out: PublisherOut) {
@@ -85,7 +84,7 @@ export class Publisher {
         ? undefined
         : ledger.original(channel, order, key);
     if (original !== undefined && this.#counts(original, now)) {
-      return this.#follow(original, tell);
+      return this.#tellOf(original, tell);
     }
     const previous = this.#previous(channel, order);
     const body = {
@@ -94,13 +93,12 @@ export class Publisher {
       order,
       priority: Math.min(PRIORITY_MAX, Math.max(0, command.priority ?? PRIORITY_DEFAULT)),
       options: shareOptions(options),
-      previous: previous?.id,
       replayOf: undefined,
       bornAt: now,
     };
     const readyAt = command.delayMs === undefined ? 0 : now + command.delayMs;
-    const id = this.add(channel, body, readyAt, { confirm, tell }, previous?.placement);
-    if (order !== undefined && id !== undefined) this.#orders.set(orderOf(channel, order), id);
+    const id = this.add(channel, body, readyAt, { confirm, tell }, previous);
+    if (order !== undefined && id !== undefined) this.#follow(channel, order, id);
   }
 
   /** Makes a job of ours of it. */
@@ -109,13 +107,13 @@ export class Publisher {
     body: JobBody,
     readyAt: number,
     { confirm, tell }: Pick<Pending, "confirm" | "tell">,
-    given?: Placement,
+    before?: Job,
   ): JobId | undefined {
     const { ledger, host, post } = this.#ground;
     const now = host.now();
     const generation = host.generation();
     const id = jobIdOf({ origin: host.id, generation, sequence: ++this.#sequence });
-    const placement = given ?? this.#place(id, channel, body);
+    const placement = before?.placement ?? this.#place(id, channel, body);
     const { options } = body;
     if (placement === undefined) {
       ledger.over.add(id);
@@ -125,7 +123,17 @@ export class Publisher {
     }
     const home = storeFor(this.#ground, options) ?? this.#ground.memory;
     const state = newState(readyAt);
-    const job = new Job({ id, channel, home, placement, state, heldAt: now, options, body });
+    const job = new Job({
+      id,
+      channel,
+      home,
+      placement,
+      previous: before?.id,
+      state,
+      heldAt: now,
+      options,
+      body,
+    });
     ledger.add(job);
     const pending: Pending = {
       tell,
@@ -137,8 +145,10 @@ export class Publisher {
     };
     this.#pending.set(job.id, pending);
     ledger.write(job, (problem) => {
-      if (this.#pending.get(job.id) !== pending) return;
+      const isPending = this.#pending.get(job.id) === pending;
+      if (ledger.get(job.id) !== job || job.isOver) return;
       if (problem !== undefined) {
+        if (!isPending) return;
         this.#pending.delete(job.id);
         ledger.forget(job);
         const reason = problem === "full" ? "full" : "store";
@@ -150,7 +160,7 @@ export class Publisher {
       for (const [, member] of replicasOf(this.#ground, job.placement.stores)) {
         if (member !== host.id) post.put(member, job, true);
       }
-      this.#check(pending);
+      if (isPending) this.#check(pending);
       this.#out.duties(job);
     });
     return id;
@@ -190,10 +200,10 @@ export class Publisher {
         stores: job.known.size,
       });
     }
-    if (this.#orders.size > 1_024) {
-      for (const [order, id] of this.#orders) {
-        if (this.#ground.ledger.get(id)?.isOver !== false) this.#orders.delete(order);
-      }
+    for (const [order, line] of this.#orders) {
+      const open = line.findIndex((id) => this.#ground.ledger.get(id)?.isOver === false);
+      if (open < 0) this.#orders.delete(order);
+      else if (open > 0) line.splice(0, open);
     }
   }
 
@@ -237,7 +247,7 @@ export class Publisher {
   }
 
   /** Another job of this member counts for one that was to be published. */
-  #follow(original: Job, tell: Pending["tell"]): void {
+  #tellOf(original: Job, tell: Pending["tell"]): void {
     const { id } = original;
     this.#ground.ledger.whenSafe(original, (problem) => {
       if (problem === undefined) tell({ type: "published", job: id, duplicateOf: id });
@@ -259,19 +269,27 @@ export class Publisher {
 
   /** What must be over before the next of the order. It has the same stores, so they see both. */
   #previous(channel: string, order: string | undefined): Job | undefined {
-    if (order === undefined) return undefined;
-    const id = this.#orders.get(orderOf(channel, order));
-    const job = id === undefined ? undefined : this.#ground.ledger.get(id);
-    return job?.isOver === false ? job : undefined;
+    const line = order === undefined ? undefined : this.#orders.get(orderOf(channel, order));
+    while (line !== undefined && line.length > 0) {
+      const job = this.#ground.ledger.get(line[line.length - 1] as JobId);
+      if (job?.isOver === false) return job;
+      line.pop();
+    }
+    return undefined;
+  }
+
+  #follow(channel: string, order: string, id: JobId): void {
+    const name = orderOf(channel, order);
+    const line = this.#orders.get(name);
+    if (line === undefined) this.#orders.set(name, [id]);
+    else line.push(id);
   }
 
   /** Jobs of former lives of ours: what follows them is behind them. */
   restored(job: Job): void {
     const order = job.body?.order;
     if (order === undefined || job.isOver || job.id.slice(0, 32) !== this.#ground.host.id) return;
-    const name = orderOf(job.channel, order);
-    const last = this.#orders.get(name);
-    if (last === undefined || isBefore(last, job.id)) this.#orders.set(name, job.id);
+    this.#follow(job.channel, order, job.id);
   }
 }
 

@@ -10,7 +10,7 @@ import { Consumer } from "./consumer.ts";
 import type { QueueCommand, QueueEvent, QueueOptions, QueuePartOptions } from "./contract.ts";
 import { Custodian } from "./custodian.ts";
 import { custodianOf, type Ground, replicasOf } from "./ground.ts";
-import { isOver, type Job, type JobState } from "./job.ts";
+import { isBefore, isOver, type Job, type JobState } from "./job.ts";
 import { Ledger } from "./ledger.ts";
 import { Letters } from "./letters.ts";
 import { ALIVE_MS, CHANNELS_MAX, QUEUE_LIMITS, SWEEP_MS, TICK_MS, WEIGHT_MAX } from "./limits.ts";
@@ -123,7 +123,7 @@ export class Queue implements Part {
       duties,
       again: ({ channel, id, body }, then) => {
         if (body === undefined) return;
-        const again = { ...body, replayOf: id, previous: undefined, bornAt: host.now() };
+        const again = { ...body, replayOf: id, bornAt: host.now() };
         this.#publisher.add(channel, again, 0, { confirm: "local", tell: then });
       },
       holds: (channel) => this.#consumer.holds(channel),
@@ -192,10 +192,11 @@ export class Queue implements Part {
     const { entries } = this.#options;
     if (entries === undefined) return;
     const jobs = restoreJobs(this.ground, entries);
-    for (const job of jobs) {
+    const ordered = jobs.filter(({ body }) => body?.order !== undefined);
+    for (const job of ordered.sort((a, b) => (isBefore(a.id, b.id) ? -1 : 1))) {
       this.#publisher.restored(job);
-      this.#takePart(job.channel);
     }
+    for (const { channel } of jobs) this.#takePart(channel);
     // Each is brought up by the first look at who is there.
     this.#later.push(() => {
       for (const job of jobs) this.#replica.duties(job);

@@ -106,7 +106,6 @@ export const body = struct({
   order: optional(string(TEXT_BYTES_MAX)),
   priority: checked(uint8, (value) => value <= PRIORITY_MAX),
   options,
-  previous: optional(jobId),
   replayOf: optional(jobId),
   ageMs: ms,
 });
@@ -132,7 +131,13 @@ export const placement = struct({
 });
 
 /** All but the body: what stays once a job is over. */
-export const head = struct({ channel: channelName, home: id, placement, state });
+export const head = struct({
+  channel: channelName,
+  home: id,
+  previous: optional(jobId),
+  placement,
+  state,
+});
 
 export type WireState = Infer<typeof state>;
 export type WireBody = Infer<typeof body>;
@@ -167,7 +172,6 @@ export function bodyFromWire(wire: WireBody, now: number): JobBody {
     order: wire.order,
     priority: wire.priority,
     options: shareOptions({ ...most, backoff }),
-    previous: wire.previous,
     replayOf: wire.replayOf,
     bornAt: now - wire.ageMs,
   };
@@ -184,8 +188,8 @@ export function stateFromWire(wire: WireState, now: number): JobState {
 }
 
 export function headOf(job: Job, now: number): Head {
-  const { channel, home, placement: where, state: what } = job;
-  return { channel, home, placement: where, state: stateToWire(what, now) };
+  const { channel, home, previous, placement: where, state: what } = job;
+  return { channel, home, previous, placement: where, state: stateToWire(what, now) };
 }
 
 const writer = new Writer();

@@ -92,9 +92,8 @@ export class Replica {
       return ledger.forget(job);
     }
     if (verdict === "missing" && wasPut) {
-      const previous = job.body?.previous;
-      const before = previous === undefined ? undefined : ledger.get(previous);
-      if (before !== undefined && !before.isOver) post.put(from, before, true);
+      const previous = ledger.before(job) && ledger.get(job.previous ?? "");
+      if (previous !== undefined) post.put(from, previous, true);
       return post.put(from, job, true);
     }
     if (head !== undefined && verdict === "held") {
@@ -253,6 +252,8 @@ export class Replica {
     const { ledger, holders, host, mail } = this.#ground;
     const now = host.now();
     if (job.state.phase === "dead") return;
+    // What follows it is behind what is before it.
+    if (job.state.phase === "removed" && ledger.before(job) !== undefined) return;
     const { forgetMs, dedupeMs } = job.options;
     if (job.keptKey !== undefined && now - job.overAt < dedupeMs) return;
     const others = job.holders().filter((store) => holders.memberOf(store) !== host.id);
@@ -275,7 +276,7 @@ export class Replica {
     const now = this.#ground.host.now();
     const { head } = item;
     const state = stateFromWire(head.state, now);
-    const given = { ...head, id: item.job, state, heldAt: now };
+    const given = { ...head, previous: head.previous, id: item.job, state, heldAt: now };
     const holders = [...head.placement.stores, head.home, ...head.placement.former];
     const isOurs = ownPlace(this.#ground, holders) >= 0;
     const isTheirs = originOf(item.job) === from || this.#ground.holders.hasOne(from, holders);
@@ -290,8 +291,9 @@ export class Replica {
     }
     if (item.body === undefined) return say("missing");
     const body = bodyFromWire(item.body, now);
-    if (item.follows && body.previous !== undefined && ledger.get(body.previous) === undefined) {
-      if (!ledger.over.has(body.previous)) return say("missing");
+    const { previous } = head;
+    if (item.follows && previous !== undefined && ledger.get(previous) === undefined) {
+      if (!ledger.over.has(previous)) return say("missing");
     }
     const original =
       body.key === undefined || originOf(item.job) !== from

@@ -52,9 +52,19 @@ export function restoreJobs(
     const isGone = state.phase === "done" || state.phase === "removed";
     if (body === undefined && !isGone) continue;
     const options = body?.options ?? QUEUE_OPTIONS;
-    const { channel, home, placement } = head;
+    const { channel, home, previous, placement } = head;
     const kept = isGone ? undefined : body;
-    const given = { id, channel, home, placement, state, options, body: kept, heldAt: now };
+    const given = {
+      id,
+      channel,
+      home,
+      previous,
+      placement,
+      state,
+      options,
+      body: kept,
+      heldAt: now,
+    };
     const job = new Job(given);
     job.bodySafe = body !== undefined;
     // It may have been leased, or the lease extended, a moment before we went.
