@@ -20,7 +20,10 @@ export async function buildDemo(outDir) {
   await mkdir(outDir, { recursive: true });
   for (const file of await readdir(outDir)) if (CHUNK.test(file)) await rm(join(outDir, file));
   await build({
-    entryPoints: [join(source, "main.ts"), join(source, "styles.css")],
+    entryPoints: ["main.ts", "styles.css", "work/tile-worker.ts", "work/tiles.ts"].map((file) =>
+      join(source, file),
+    ),
+    outbase: source,
     outdir: outDir,
     bundle: true,
     minify: true,

@@ -1,4 +1,5 @@
-// The Node peer of `npm start`, so that a person with one tab is not alone: it shows some state and answers chat.
+// The Node peer of `npm start`, so that a person with one tab is not alone: it shows some state, answers chat and does
+// its part of the shared work.
 //   node scripts/start-peer.mjs ws://HOST:PORT CLUSTER
 import { arch, platform } from "node:os";
 import process from "node:process";
@@ -57,6 +58,19 @@ function takePart(mesh) {
   });
 }
 
+/** @param {import("hearsay").Mesh} mesh */
+async function work(mesh) {
+  /** @type {typeof import("../web-demo/work/tiles.ts")} */
+  const { BEGUN, DONE, QUEUE, QUEUE_OPTIONS, renderTile } = await import(
+    new URL("../dist/demo/work/tiles.js", import.meta.url).href
+  );
+  mesh.channel(QUEUE, QUEUE_OPTIONS).subscribe(async ({ data }) => {
+    const { picture, tile } = /** @type {{ picture: { scene: number }, tile: number }} */ (data);
+    await mesh.say(BEGUN, { picture, tile });
+    await mesh.say(DONE, { picture, tile, pixels: renderTile(picture.scene, tile) });
+  });
+}
+
 try {
   const mesh = await join({
     cluster,
@@ -66,6 +80,7 @@ try {
     joinTimeoutMs: 0,
   });
   takePart(mesh);
+  await work(mesh);
   // Whoever started it is gone, or told it to go.
   process.once("disconnect", () => mesh.leave());
 } catch (error) {

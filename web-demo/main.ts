@@ -15,6 +15,7 @@ import { People } from "./people.ts";
 import { oncePerFrame } from "./repaint.ts";
 import { openSession } from "./session.ts";
 import { invitationIn, readSettings } from "./settings.ts";
+import { workPanel } from "./work/work-panel.ts";
 
 /** Round trips and links of others change without an event. */
 const TICK_MS = 1_000;
@@ -46,14 +47,16 @@ async function start(): Promise<void> {
   const people = new People(session, refresh);
   const graph = graphPanel(mesh, people);
   const bar = views(refresh);
+  const announce = announcer();
   const panels = [
     peoplePanel(session, people),
     graph.refresh,
     connectionPanel(session, refresh),
     boardPanel(session, people, (id) => graph.pulse(id, "set")),
+    workPanel(mesh, people, announce),
     statePanel(session, people),
   ];
-  logPanel(mesh, people, announcer());
+  logPanel(mesh, people, announce);
   chatPanel({
     session,
     people,

@@ -38,7 +38,7 @@ export function profileOf({
   };
 }
 
-function isColour(value: unknown): value is number {
+export function isColour(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < COLOURS;
 }
 

@@ -257,10 +257,19 @@ test("row 45: whatever a peer sets and says, the page shows texts, clipped, and 
     hostile.set("__proto__", { nested: { deep: { deeper: { deepest: markup } } } });
     hostile.set("big", markup + "b".repeat(200_000));
     for (let i = 0; i < 100; i++) hostile.set(`many.${i}`, i);
+    hostile.config.set("work.picture", { at: 1e15, by: "me", scene: 0 });
+    const picture = { at: Date.now(), by: markup, scene: 1 };
+    const done = { picture, tile: 0, pixels: new Uint8Array(4_096), by: { id: "", name: 7 } };
+    for (const data of [7, null, { picture: 7 }, { ...done, tile: 96 }, { ...done, pixels: [] }]) {
+      hostile.say("work.done", data);
+    }
+    hostile.say("work.done", done);
+    hostile.channel("work", { kind: "queue", durable: false }).publish(markup);
     hostile.say("chat.message", { text: markup + "m".repeat(50_000) });
     await expect.poll(() => saidIn(page), SOON).toEqual([expect.stringContaining(markup)]);
     await expect.poll(() => page.locator(".note").count(), SOON).toBe(1);
     await page.getByText("more keys").waitFor();
+    await expect.poll(() => page.locator("#work-count").textContent(), SOON).toMatch(/^1 of 96/);
     expect((await saidIn(page))[0]?.length).toBe(2_000);
     expect((await page.locator(".note-text").textContent())?.length).toBe(200);
     expect(await page.locator(".cursor, img").count()).toBe(0);

@@ -21,7 +21,7 @@ afterEach(async () => {
   expect(await stage.endTest()).toEqual([]);
 });
 
-const VIEWS = ["Mesh", "Board", "Chat", "State", "Log"];
+const VIEWS = ["Mesh", "Board", "Chat", "Work", "State", "Log"];
 
 /** A mesh of two in which something has happened, so that there is something to look at. */
 async function busy(page: Page, cluster: string): Promise<void> {
@@ -153,6 +153,9 @@ test("by keyboard alone: focus goes through all controls in the order of the pag
     "board-clear",
     "chat-scroll",
     "chat-input",
+    "work-render",
+    "work-part",
+    "work-who",
     "state-key",
     "state-value",
   ]);
