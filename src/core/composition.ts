@@ -18,6 +18,7 @@ import type { Effect, MemberId, MeshEvent } from "./machine.ts";
 import { Membership, type MembershipOut } from "./membership/membership.ts";
 import {
   type Change,
+  isLive,
   isPresent,
   type Member,
   type MemberState,
@@ -175,8 +176,10 @@ export class Composition {
       if (present || wasPresent) this.state.setLive(id, generation, present);
       if (!present) this.delivery.gone(id);
       else if (generation !== before?.record.generation) this.delivery.streams.gone(id);
-      if (present !== wasPresent || generation !== before?.record.generation)
-        this.parts.onMember(id, generation, present);
+      const isAwake = isLive(after);
+      const wasAwake = before !== undefined && isLive(before);
+      if (isAwake !== wasAwake || generation !== before?.record.generation)
+        this.parts.onMember(id, generation, isAwake);
       if (before !== undefined && this.links.has(id)) this.#onNeighbour(before.state, after);
       if (after.state === "left") this.state.drop(id);
       if (before === undefined) this.broadcast.onKnown(id, this.now);

@@ -36,7 +36,7 @@ export interface Part {
   onMessage(from: MemberId, bytes: Uint8Array): void;
   /** A member announces this, also ourselves; undefined: no longer. Also at the start, of all that is known. */
   onAnnounced(by: MemberId, key: string, value: Uint8Array | undefined): void;
-  /** A member came, also with a new life (`generation`), or went. What it announced may still stand. */
+  /** A member came, also with a new life (`generation`), or went, be it asleep. What it announced may still stand. */
   onMember(id: MemberId, generation: number, isLive: boolean): void;
   onDeadline(subject: string): void;
   /** The application asks for this, by the part's own commands. */

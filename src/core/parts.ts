@@ -4,7 +4,7 @@ import type { Deadlines } from "./lib/deadlines.ts";
 import type { Rng } from "./lib/rng.ts";
 import type { Effect, MemberId } from "./machine.ts";
 import type { Member } from "./membership/table.ts";
-import { isPresent } from "./membership/table.ts";
+import { isLive, isPresent } from "./membership/table.ts";
 import {
   type MakePart,
   PARTS,
@@ -60,7 +60,7 @@ export class Parts {
     const prefix = prefixOf(name);
     for (const { record, ...member } of this.#out.members()) {
       const { id, generation } = record;
-      part.onMember(id, generation, isPresent({ record, ...member }));
+      part.onMember(id, generation, isLive({ record, ...member }));
       for (const { key, value } of this.#out.values(id)) {
         if (key.startsWith(prefix)) part.onAnnounced(id, key.slice(prefix.length), value);
       }

@@ -112,6 +112,20 @@ describe("a part", () => {
     expect(notes.deadlines).toEqual(["a/b:c"]);
   });
 
+  test("takes who sleeps for gone until it wakes, whether it was there before or not", () => {
+    const world = grown(6, 12);
+    const [one, other, sleeper] = world.members as [SimMember, SimMember, SimMember];
+    const sees = ({ seen }: Notes): boolean | undefined => seen.get(idOf(sleeper));
+    const notes = new Notes(world, one);
+    expect(sees(notes)).toBe(true);
+    world.sleep(sleeper, undefined, true);
+    within(world, 10_000, "it is gone", () => sees(notes) === false);
+    const later = new Notes(world, other);
+    expect(sees(later)).toBe(false);
+    world.wake(sleeper);
+    within(world, 10_000, "it is back", () => sees(notes) === true && sees(later) === true);
+  });
+
   test("finds what was durable after a crash, and nothing that was not, batch by batch", () => {
     for (let seed = 1; seed <= 20; seed++) {
       const world = grown(seed, 2);

@@ -10,7 +10,7 @@
 
 import type { MemberId } from "../lib/ids.ts";
 import type { JobId } from "./contract.ts";
-import { adopt, custodianOf, type Ground, ownPlace, replicasOf } from "./ground.ts";
+import { adopt, boundUntil, custodianOf, type Ground, ownPlace, replicasOf } from "./ground.ts";
 import { Heap } from "./heap.ts";
 import { type Job, type JobState, majorityOf, nextEpoch, type Placement } from "./job.ts";
 import { MESSAGE_BYTES, POKE_MS, POKES_MAX, VOTE_MS, WANT_MS } from "./limits.ts";
@@ -77,13 +77,12 @@ export class Custodian {
 
   /** The job may be ours to lease; looks when. */
   schedule(job: Job): void {
-    const { host, deadlines, ledger, holders } = this.#ground;
+    const { host, deadlines, ledger } = this.#ground;
     if (job.stage !== "idle" || job.isOver || ledger.get(job.id) !== job) return;
     if (custodianOf(this.#ground, job) !== host.id) return;
     const now = host.now();
-    const { phase, readyAt, holder, holderGeneration } = job.state;
-    const isHeld = phase === "leased" && !holders.hasRestarted(holder ?? "", holderGeneration);
-    const at = Math.max(readyAt, isHeld ? job.boundUntil : 0);
+    const { phase, readyAt } = job.state;
+    const at = Math.max(readyAt, boundUntil(this.#ground, job));
     if (at > now) return deadlines.set(`job:${job.id}`, at);
     if (phase === "leased") ledger.tally(job.channel).expired++;
     if (job.state.attempts >= job.options.maxDeliveries) return this.#die(job);
@@ -122,7 +121,7 @@ export class Custodian {
     const job = this.#ground.ledger.get(id);
     if (job === undefined) return;
     if (job.stage === "leased") {
-      if (this.#ground.host.now() < job.boundUntil) return this.extended(job);
+      if (this.#ground.host.now() < boundUntil(this.#ground, job)) return this.extended(job);
       job.stage = "idle";
     }
     this.schedule(job);
@@ -130,7 +129,8 @@ export class Custodian {
 
   /** A lease is longer than it was. */
   extended(job: Job): void {
-    if (job.stage === "leased") this.#ground.deadlines.set(`job:${job.id}`, job.boundUntil);
+    if (job.stage !== "leased") return;
+    this.#ground.deadlines.set(`job:${job.id}`, boundUntil(this.#ground, job));
   }
 
   onWant(from: MemberId, { channel: name, stamp, credit, load }: MessageOf<"want">): void {
@@ -303,7 +303,7 @@ export class Custodian {
       return this.schedule(job);
     }
     job.stage = "leased";
-    this.#ground.deadlines.set(`job:${job.id}`, job.boundUntil);
+    this.#ground.deadlines.set(`job:${job.id}`, boundUntil(this.#ground, job));
     if (job.state.attempts > 1) this.#ground.ledger.tally(job.channel).redelivered++;
     want.granted.push(job);
   }

@@ -64,10 +64,23 @@ export function replicasOf(
   return replicas;
 }
 
+/** A lease that we hear of binds us as if it began now: later than it did, so never too short. */
+export function bind({ host }: Ground, { bindings, options, state }: Job): void {
+  const { epoch, holder, holderGeneration } = state;
+  const now = host.now();
+  bindings.bind({ epoch, holder, holderGeneration, until: now + options.leaseMs }, now);
+}
+
+/** When what binds us to leases of the job is over, ms. */
+export function boundUntil({ holders }: Ground, { bindings }: Job): number {
+  return bindings.until((holder, generation) => holders.hasRestarted(holder, generation));
+}
+
 /** Takes over a state that is higher than ours; gives whether it was. */
 export function adopt(ground: Ground, job: Job, state: JobState): boolean {
   ground.ledger.setState(job, state);
-  // A lease that we hear of binds us as if it began now: later than it did, so never too short.
-  if (state.phase === "leased") job.boundUntil = ground.host.now() + job.options.leaseMs;
+  if (state.phase === "leased") bind(ground, job);
+  else if (job.isOver) job.bindings.clear();
+  else job.bindings.free(state.epoch);
   return true;
 }

@@ -9,6 +9,7 @@
  */
 
 import { isMemberId, type MemberId } from "../lib/ids.ts";
+import { Bindings } from "./bindings.ts";
 import type { DeadReason, JobId, QueueOptions, StoreId } from "./contract.ts";
 import { FORMER_MAX } from "./limits.ts";
 
@@ -76,8 +77,8 @@ export class Job {
 
   /** Stores that have it, and those that know that it is over. */
   known = new Set<StoreId>();
-  /** Our vote for the lease binds us until then, ms. */
-  boundUntil = 0;
+  /** Our votes. */
+  readonly bindings = new Bindings();
   /** What the custodian does with it now. */
   stage: "idle" | "ready" | "asked" | "leased" = "idle";
   /** When it was ready first, in the order of those of its custodian. */

@@ -7,7 +7,7 @@
 import type { MemberId } from "../lib/ids.ts";
 import { TokenBucket } from "../lib/token-bucket.ts";
 import type { DeadLetter, DeadReason, JobId, QueueCommand, QueueStats } from "./contract.ts";
-import { adopt, custodianOf, type Ground } from "./ground.ts";
+import { adopt, boundUntil, custodianOf, type Ground } from "./ground.ts";
 import { type Job, originOf } from "./job.ts";
 import { ASK_MS, DRAIN_POLL_MS, LETTERS_BYTES_MAX, LETTERS_MAX } from "./limits.ts";
 import type { Outcome } from "./publisher.ts";
@@ -195,7 +195,7 @@ export class Letters {
       if (phase === "dead") counts.dead++;
       if (job.isOver || job.body === undefined) continue;
       counts.bytes += job.body.value.length;
-      if (phase === "leased" && now < job.boundUntil) counts.leased++;
+      if (phase === "leased" && now < boundUntil(this.#ground, job)) counts.leased++;
       else if (readyAt > now) counts.delayed++;
       else {
         counts.waiting++;

@@ -177,7 +177,7 @@ export class Queue implements Part {
   /** Nobody was heard meanwhile, so nothing that we were bound by is over: each lease has its time again. */
   onResumed(gapMs: number): void {
     for (const job of this.#ledger.jobs.values()) {
-      if (job.state.phase === "leased") job.boundUntil += gapMs;
+      job.bindings.postpone(gapMs);
     }
     this.#finish();
   }

@@ -6,7 +6,15 @@
 
 import type { MemberId } from "../lib/ids.ts";
 import { type JobId, QUEUE_OPTIONS, type StoreId } from "./contract.ts";
-import { adopt, custodianOf, type Ground, ownPlace, replicasOf } from "./ground.ts";
+import {
+  adopt,
+  bind,
+  boundUntil,
+  custodianOf,
+  type Ground,
+  ownPlace,
+  replicasOf,
+} from "./ground.ts";
 import {
   backoffMs,
   compareStates,
@@ -133,7 +141,9 @@ export class Replica {
       return ledger.whenSafe(job, (problem) => void (problem === undefined && say("behind")));
     }
     const verdict = this.castVote(job, vote);
-    if (verdict === "bound") return say("bound", Math.ceil(job.boundUntil - host.now()));
+    if (verdict === "bound") {
+      return say("bound", Math.ceil(boundUntil(this.#ground, job) - host.now()));
+    }
     ledger.whenSafe(job, (problem) => {
       if (problem === undefined && ledger.get(job.id) === job) say(verdict);
     });
@@ -141,18 +151,14 @@ export class Replica {
 
   /** Votes, if nothing speaks against it; what comes of it holds once it is written. */
   castVote(job: Job, vote: Vote): "granted" | "bound" | "behind" {
-    const { host, holders, ledger } = this.#ground;
+    const { host, ledger } = this.#ground;
     const { state } = job;
     const { epoch, holder, holderGeneration, attempts } = vote;
     if (epoch === state.epoch && state.phase === "leased" && holder === state.holder) {
       return "granted";
     }
     if (epoch <= state.epoch) return "behind";
-    const isBound =
-      state.phase === "leased" &&
-      host.now() < job.boundUntil &&
-      !holders.hasRestarted(state.holder ?? "", state.holderGeneration);
-    if (isBound) return "bound";
+    if (host.now() < boundUntil(this.#ground, job)) return "bound";
     adopt(this.#ground, job, {
       ...state,
       phase: "leased",
@@ -175,11 +181,11 @@ export class Replica {
     if (job === undefined) return say(ledger.over.has(id) ? "ok" : "unknown");
     const { state } = job;
     if (epoch > state.epoch) return say("unknown");
-    if (epoch < state.epoch) return say("stale");
+    if (epoch < state.epoch) return this.#settleBound(job, from, settle, say);
     if (state.holder !== from) return this.#refuse();
     if (how === "extend") {
       if (state.phase !== "leased") return say("stale");
-      job.boundUntil = this.#ground.host.now() + job.options.leaseMs;
+      bind(this.#ground, job);
       this.#out.extended(job);
       return say("ok");
     }
@@ -193,6 +199,29 @@ export class Replica {
       });
       return;
     }
+    ledger.whenSafe(job, (problem) => void (problem === undefined && say("ok")));
+  }
+
+  /** We are bound to that lease, and know of a higher one that was proposed, perhaps in vain. */
+  #settleBound(
+    job: Job,
+    from: MemberId,
+    { how, epoch }: Settle,
+    say: (verdict: "ok" | "stale") => void,
+  ): void {
+    const { ledger, host } = this.#ground;
+    const binding = job.bindings.find(epoch, from);
+    if (binding === undefined) return say("stale");
+    if (how === "extend") binding.until = host.now() + job.options.leaseMs;
+    if (how === "ack" && job.state.phase !== "done") {
+      adopt(this.#ground, job, { ...job.state, phase: "done" });
+      return ledger.write(job, (problem) => {
+        if (problem !== undefined) return;
+        say("ok");
+        this.duties(job);
+      });
+    }
+    if (how !== "extend") job.bindings.free(epoch);
     ledger.whenSafe(job, (problem) => void (problem === undefined && say("ok")));
   }
 

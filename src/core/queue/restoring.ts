@@ -6,7 +6,7 @@
 
 import { Reader, Writer } from "../lib/bytes.ts";
 import { type JobId, QUEUE_OPTIONS } from "./contract.ts";
-import type { Ground } from "./ground.ts";
+import { bind, type Ground } from "./ground.ts";
 import { Job, type JobBody, partsOf } from "./job.ts";
 import { restoreBody, restoreHead, stateFromWire } from "./records.ts";
 
@@ -68,7 +68,12 @@ export function restoreJobs(
     const job = new Job(given);
     job.bodySafe = body !== undefined;
     // It may have been leased, or the lease extended, a moment before we went.
-    if (state.phase === "leased") job.boundUntil = now + options.leaseMs;
+    if (state.phase === "leased") bind(ground, job);
+    else if (placement.stores.length > 1 && state.epoch > 0) {
+      // … or another one, with a lower epoch than what we have learnt since.
+      const until = now + options.leaseMs;
+      job.bindings.bind({ epoch: -1, holder: undefined, holderGeneration: 0, until }, now);
+    }
     ledger.add(job);
     jobs.push(job);
     if (!job.isOver && awayMs > options.forgetMs) {
