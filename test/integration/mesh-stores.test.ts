@@ -12,9 +12,11 @@ import {
   memoryStore,
   memoryTransport,
   type OpenStore,
+  redisStore,
   type StoreChange,
 } from "../../src/index.node.ts";
 import { allLinked, Cluster, joinInMemory } from "../support/memory-mesh.ts";
+import { Redis } from "../support/redis.ts";
 
 const alone = { cluster: "stores" };
 
@@ -82,6 +84,18 @@ describe("row 27: with a store, mesh.config survives the restart of all", () => 
       expect(mesh.config.get("from.ann")).toEqual({ on: true });
       expect(mesh.config.about("from.bob")).toEqual(before);
     }
+  });
+
+  test("on Redis: who waits for the store comes back as who had it", async () => {
+    const redis = await Redis.start();
+    const store = redisStore(redis.url, "member", { wait: true, leaseMs: 1_000 });
+    const network = new MemoryNetwork();
+    const first = await joinInMemory(network, { ...alone, store });
+    first.config.set("a", 1);
+    const next = joinInMemory(new MemoryNetwork(), { ...alone, store });
+    await first.leave();
+    const second = await next;
+    expect([second.self.id, second.config.get("a")]).toEqual([first.self.id, 1]);
   });
 
   test("what was deleted stays deleted, and what is written then is later", async () => {
