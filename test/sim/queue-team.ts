@@ -25,7 +25,7 @@ function storeOf(disk: object): string {
   return store;
 }
 
-interface WorkerOptions {
+export interface WorkerOptions {
   readonly hasStore?: boolean;
   readonly options?: Partial<QueueOptions>;
   readonly part?: Partial<QueuePartOptions>;
@@ -39,8 +39,15 @@ export class Worker {
   readonly given: WorkerOptions;
   queue!: Queue;
   /** What becomes of a job. */
-  handle: (job: EventOf<"job">) => void = (job) => this.settle(job, { type: "ack" });
+  handle: (job: EventOf<"job">) => void = (job) => {
+    if (this.member.alive) this.handled.push(numberOf(job));
+    this.settle(job, { type: "ack" });
+  };
+  /** What it has worked through. */
+  readonly handled: number[] = [];
   workMs = 10;
+  /** What was published with which ticket. */
+  readonly tickets = new Map<number, number>();
   #ticket = 0;
 
   constructor(world: World, member: SimMember, given: WorkerOptions = {}) {
@@ -80,6 +87,7 @@ export class Worker {
   /** Publishes a number, and gives the ticket. */
   publish(value: number, more: Partial<Extract<QueueCommand, { type: "publish" }>> = {}): number {
     const ticket = ++this.#ticket;
+    this.tickets.set(ticket, value);
     const bytes = Uint8Array.of(value >> 8, value & 255);
     this.command({ type: "publish", ticket, channel: "jobs", value: bytes, confirm: 2, ...more });
     return ticket;
