@@ -128,7 +128,10 @@ export class Queue implements Part {
       },
       holds: (channel) => this.#consumer.holds(channel),
     });
-    this.#rehoming = new Rehoming(this.ground, { duties });
+    this.#rehoming = new Rehoming(this.ground, {
+      duties,
+      unplan: (job) => this.#custodian.forgotten(job),
+    });
     this.#restore();
   }
 
@@ -312,6 +315,7 @@ export class Queue implements Part {
     this.#sweepAt = now + SWEEP_MS;
     this.#replica.sweep(now);
     this.#rehoming.sweep(now);
+    this.#rehoming.grow();
     if (this.#options.storeId === undefined || now - this.#aliveAt < ALIVE_MS) return;
     this.#aliveAt = now;
     this.#host.store([{ key: ALIVE_KEY, value: saveAlive(this.#host.wallMs()) }]);
@@ -352,6 +356,7 @@ export class Queue implements Part {
       group.seen = seen;
       for (const job of [...group.jobs]) this.#replica.duties(job);
     }
+    this.#rehoming.grow();
   }
 
   /** The end of each step: what is to be done, said and written. */
