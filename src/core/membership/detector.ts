@@ -15,6 +15,7 @@
 
 import type { Config } from "../config.ts";
 import type { MemberId } from "../machine.ts";
+import { periodsMore } from "./suspicion.ts";
 
 /** The chance of giving up a live neighbour by loss alone. Source: design. */
 const FALSE_CHANCE = 1e-10;
@@ -250,7 +251,8 @@ export class Detector {
     }
     const { downMinMs, probePeriodMs } = this.#config;
     const ripeMs = now - probe.unansweredAt - downMinMs;
-    return Math.min(excessMs, ripeMs) < probePeriodMs ? "ping" : "giveUp";
+    const stays = Math.max(1, periodsMore(terms.reports)) * probePeriodMs;
+    return Math.min(excessMs, ripeMs) < stays ? "ping" : "giveUp";
   }
 
   /** How long `peer` has been silent, ms; undefined when that is too short to say anything. */

@@ -29,12 +29,16 @@ const LOOK_MS = 1_000;
 /** Observers that must agree on how long a member has not answered. */
 const AGREE_MIN = 2;
 
-/** What is added to that when so few report, in periods: they may have lost their first probes to chance. */
+/** So few may have lost their first probes to chance. */
 const FEW = 3;
-const FEW_PERIODS = 1;
 
 /** Auditors that must agree. */
 const UNREACHABLE_MIN = 2;
+
+/** What is added to how long a member must not answer when so few report it, in periods: a sole observer may have lost more. */
+export function periodsMore(reports: number): number {
+  return reports > FEW ? 0 : reports > 1 ? 1 : 1.5;
+}
 
 interface Held {
   readonly opinion: Opinion;
@@ -186,7 +190,7 @@ export class Suspicions {
     const waits = since.filter((at) => at >= heardAt).sort((a, b) => a - b);
     const agreed = waits[Math.min(waits.length, AGREE_MIN) - 1] ?? now;
     const { downMinMs, probePeriodMs } = this.#config;
-    suspicion.ripeAt = agreed + downMinMs + (reports > FEW ? 0 : FEW_PERIODS * probePeriodMs);
+    suspicion.ripeAt = agreed + downMinMs + periodsMore(reports) * probePeriodMs;
     const { vouched, unreachable } = this.#hear(suspicion, now);
     const verdict = verdictOf(observers, reports, vouched, this.#config.downShare);
     suspicion.quorate = verdict === "down";

@@ -225,10 +225,15 @@ describe("suspicions", () => {
     expect(judge(ripeAt)).toBe("down");
   });
 
-  test("… and less than four observers a little longer", () => {
-    put(X, { record: recordOf(X, { neighbours: O.slice(0, 1) }) });
-    suspicions.add(report(O[0], { agoMs: 3_000 }), 0);
-    const ripeAt = config.downMinMs + config.probePeriodMs - 3_000;
+  test.each([
+    [1, 1.5],
+    [2, 1],
+    [3, 1],
+  ])("… and less than four observers a little longer: %i by %f periods", (count, periods) => {
+    const observers = O.slice(0, count);
+    put(X, { record: recordOf(X, { neighbours: observers }) });
+    for (const observer of observers) suspicions.add(report(observer, { agoMs: 3_000 }), 0);
+    const ripeAt = config.downMinMs + periods * config.probePeriodMs - 3_000;
     expect(judge(ripeAt - 1)).toBe("suspect");
     expect(judge(ripeAt)).toBe("down");
   });
