@@ -44,7 +44,7 @@ module.exports = {
       "session-knows-core-and-contracts",
       "Keys and handshakes work over any transport.",
       "^src/session/",
-      ["^src/(session|core)/", contracts, errors],
+      ["^src/(session|core)/", "^src/transport/traffic[.]ts$", contracts, errors],
     ),
     onlyProject(
       "adapters-know-no-runtime",

@@ -5,7 +5,7 @@
 import { isMemberId, type MemberId } from "./lib/ids.ts";
 import { META_BYTES_MAX, NAME_BYTES_MAX } from "./wire/messages.ts";
 
-/** Who and where this member is: there are no defaults for these. */
+/** Who and where this member is. What is left out is empty, or not so. */
 export interface Identity {
   readonly id: MemberId;
   /** Counts the starts of this identity: higher than at any start before. */
@@ -14,15 +14,15 @@ export interface Identity {
   readonly clusterHash: number;
   /** Seeds the generator. Any whole number; the same seed replays the same run. */
   readonly seed: number;
-  readonly name: string;
-  readonly role: string;
-  readonly meta: Uint8Array;
+  readonly name?: string;
+  readonly role?: string;
+  readonly meta?: Uint8Array;
   /** Where this member can be dialled without an introduction. */
-  readonly addresses: readonly string[];
+  readonly addresses?: readonly string[];
   /** Making the offer is slow here (Firefox): let the other side. */
-  readonly slowOfferer: boolean;
+  readonly slowOfferer?: boolean;
   /** A Node process: it keeps more links. */
-  readonly node: boolean;
+  readonly node?: boolean;
   /** The kinds of transport it has, the best first. Default none: it does not say, and any may do. */
   readonly kinds?: readonly string[];
   /** It can dial addresses. Default false. */
@@ -205,7 +205,8 @@ const BLANK: Config = {
  * @throws RangeError naming the parameter, its range and what was given
  */
 export function parseConfig(identity: Identity, overrides: Partial<Parameters> = {}): Config {
-  checkIdentity(identity);
+  const config = Object.assign({ ...BLANK }, identity);
+  checkIdentity(config);
   for (const name of Object.keys(overrides)) {
     if (!(name in PARAMETERS)) throw new RangeError(`${name} is no parameter of the core`);
   }
@@ -217,10 +218,10 @@ export function parseConfig(identity: Identity, overrides: Partial<Parameters> =
     }
     parameters[name] = value;
   }
-  return Object.assign({ ...BLANK }, identity, parameters);
+  return Object.assign(config, parameters);
 }
 
-function checkIdentity(identity: Identity): void {
+function checkIdentity(identity: Config): void {
   if (!isMemberId(identity.id)) throw new RangeError("id must be 32 lower-case hex digits");
   if (!Number.isSafeInteger(identity.generation) || identity.generation < 0) {
     throw new RangeError("generation must be a whole number from 0 up");

@@ -12,8 +12,9 @@
  * Who is refused is told nothing but the closed link; only another version is answered by ours.
  */
 
+import { concat } from "../core/lib/bytes.ts";
 import { WIRE_VERSION } from "../core/wire/codec.ts";
-import { concat, NoiseHandshake, type NoiseKeys } from "./noise.ts";
+import { NoiseHandshake, type NoiseKeys } from "./noise.ts";
 import { KEY_BYTES } from "./primitives.ts";
 import type { Proven, Refusal, RefusalCode, Session } from "./session.ts";
 

@@ -14,6 +14,7 @@
  * at once; AES-GCM would be WebCrypto's only, whose promises would let frames overtake each other.
  */
 
+import { concat } from "../core/lib/bytes.ts";
 import { type DhKey, KEY_BYTES, type Primitives, TAG_BYTES } from "./primitives.ts";
 
 const NAME = "Noise_XXpsk3_25519_ChaChaPoly_SHA256";
@@ -321,14 +322,4 @@ export function nonce(count: number): Uint8Array {
 export function rekeyed({ seal }: Primitives, key: Uint8Array): Uint8Array {
   const last = new Uint8Array(12).fill(255, 4);
   return seal(key, last, NOTHING, new Uint8Array(KEY_BYTES)).slice(0, KEY_BYTES);
-}
-
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -12,6 +12,7 @@
  */
 
 import { BoundedMap } from "../core/lib/bounded-map.ts";
+import { concat } from "../core/lib/bytes.ts";
 import { idFromBytes, type MemberId } from "../core/lib/ids.ts";
 import { TokenBucket } from "../core/lib/token-bucket.ts";
 import type { Claimed } from "../core/machine.ts";
@@ -86,7 +87,7 @@ export class Notary {
     if (apart) return Promise.all(contents.map(async (content) => this.#sign(this.#leaf(content))));
     const { root, ways } = this.#tree(contents.map((content) => this.#leaf(content)));
     const head = await this.#sign(root);
-    return ways.map((way) => (way.length === 0 ? head : join(head, ...way)));
+    return ways.map((way) => (way.length === 0 ? head : concat(head, ...way)));
   }
 
   /** Which of the claims are true; undefined: not looked at, for their maker has asked for too much. Total. */
@@ -125,7 +126,7 @@ export class Notary {
       } else if (unasked) budget.give();
       return isGood;
     };
-    const isGood = this.#signing.verify(publicKey, join(this.#context, end), signature);
+    const isGood = this.#signing.verify(publicKey, concat(this.#context, end), signature);
     if (typeof isGood === "boolean") return conclude(isGood);
     const checking = isGood.then(conclude).finally(() => {
       head.checking = undefined;
@@ -159,7 +160,7 @@ export class Notary {
 
   async #sign(root: Uint8Array): Promise<Uint8Array> {
     const { publicKey, secretKey } = this.#keys;
-    return join(publicKey, await this.#signing.sign(secretKey, join(this.#context, root)));
+    return concat(publicKey, await this.#signing.sign(secretKey, concat(this.#context, root)));
   }
 
   #leaf(content: Uint8Array): Uint8Array {
@@ -236,16 +237,6 @@ export class Notary {
     }
     return id;
   }
-}
-
-function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Two bytes make a character: shorter, and sooner found. */

@@ -10,8 +10,9 @@
  */
 
 import { BoundedMap } from "../core/lib/bounded-map.ts";
+import { concat } from "../core/lib/bytes.ts";
 import type { Sealing } from "../core/routing/seals.ts";
-import { concat, hkdf, nonce } from "./noise.ts";
+import { hkdf, nonce } from "./noise.ts";
 import type { DhKey, Primitives } from "./primitives.ts";
 
 const LABEL = new TextEncoder().encode("hearsay pair 1: ");

@@ -4,6 +4,7 @@
  */
 
 import type { MemberId } from "../core/lib/ids.ts";
+import { Traffic } from "../transport/traffic.ts";
 import {
   type CloseReason,
   checkSize,
@@ -59,10 +60,7 @@ export class SecuredLink implements Link {
   readonly #early: [Lane, Uint8Array][] = [];
   #sealers: Readonly<Record<Lane, Sealer>> | undefined;
   #openers: Readonly<Record<Lane, Opener>> | undefined;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-  #sentFrames = 0;
-  #receivedFrames = 0;
+  readonly #traffic = new Traffic();
   /** What waits below, and what of it the user has sent. */
   #innerBytes = 0;
   #bufferedBytes = 0;
@@ -116,8 +114,7 @@ export class SecuredLink implements Link {
   send(lane: Lane, frame: Uint8Array): void {
     checkSize(lane, frame);
     if (this.#state !== "open") return;
-    this.#sentFrames++;
-    this.#sentBytes += frame.length;
+    this.#traffic.sent(frame);
     if (lane !== "datagram") this.#bufferedBytes += frame.length;
     const sealers = this.#options.encrypted ? undefined : this.#sealers;
     this.#sendBelow(lane, sealers === undefined ? frame : sealers[lane].seal(frame));
@@ -138,14 +135,8 @@ export class SecuredLink implements Link {
   }
 
   stats(): LinkStats {
-    return {
-      sentBytes: this.#sentBytes,
-      receivedBytes: this.#receivedBytes,
-      sentFrames: this.#sentFrames,
-      receivedFrames: this.#receivedFrames,
-      bufferedBytes: this.#bufferedBytes,
-      droppedDatagrams: this.#inner?.stats().droppedDatagrams ?? 0,
-    };
+    const stats = this.#traffic.stats(this.#bufferedBytes);
+    return { ...stats, droppedDatagrams: this.#inner?.stats().droppedDatagrams ?? 0 };
   }
 
   #greet(): void {
@@ -237,8 +228,7 @@ export class SecuredLink implements Link {
       if (lane !== "datagram") this.#break();
       return;
     }
-    this.#receivedFrames++;
-    this.#receivedBytes += frame.length;
+    this.#traffic.received(frame);
     this.#user?.frame(lane, frame);
   }
 

@@ -6,12 +6,11 @@
  * then serves two schemes, and what is stolen from a running process is of no use after its end.
  */
 
-import { Reader, Writer } from "../core/lib/bytes.ts";
+import { concat, Reader, Writer } from "../core/lib/bytes.ts";
 import { idFromBytes, type MemberId } from "../core/lib/ids.ts";
 import { bytes, list, rest, string, struct } from "../core/wire/schema.ts";
 import { PUBLIC_KEY_BYTES, sign } from "./crypto.ts";
 import type { KeyPair } from "./identity.ts";
-import { concat } from "./noise.ts";
 import { PairKeys } from "./pair-keys.ts";
 import { type DhKey, KEY_BYTES, type Primitives } from "./primitives.ts";
 import { pskOf } from "./psk.ts";

@@ -1,6 +1,7 @@
 /** Links within one process: for tests, the user's as well as ours. Whole meshes fit into one process. */
 
 import { closedLink } from "./closed-link.ts";
+import { Traffic } from "./traffic.ts";
 import {
   type CloseReason,
   type ConnectOptions,
@@ -109,12 +110,8 @@ class MemoryLink implements Link {
   #farewell: (() => void) | undefined;
   #state: Link["state"] = "opening";
   #partner: MemoryLink | undefined;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-  #sentFrames = 0;
-  #receivedFrames = 0;
+  readonly #traffic = new Traffic();
   #bufferedBytes = 0;
-  #droppedDatagrams = 0;
 
   constructor(
     network: MemoryNetwork,
@@ -159,8 +156,7 @@ class MemoryLink implements Link {
     checkSize(lane, frame, SEAL_BYTES);
     const partner = this.#partner;
     if (this.#state !== "open" || partner === undefined) return;
-    this.#sentFrames++;
-    this.#sentBytes += frame.length;
+    this.#traffic.sent(frame);
     const copy = new Uint8Array(frame);
     if (lane === "datagram") {
       if (!this.#network.loses()) this.#network.carry(() => partner.#take(lane, copy));
@@ -191,14 +187,7 @@ class MemoryLink implements Link {
   }
 
   stats(): LinkStats {
-    return {
-      sentBytes: this.#sentBytes,
-      receivedBytes: this.#receivedBytes,
-      sentFrames: this.#sentFrames,
-      receivedFrames: this.#receivedFrames,
-      bufferedBytes: this.#bufferedBytes,
-      droppedDatagrams: this.#droppedDatagrams,
-    };
+    return this.#traffic.stats(this.#bufferedBytes);
   }
 
   #emitSignal(type: "offer" | "answer"): void {
@@ -242,8 +231,7 @@ class MemoryLink implements Link {
 
   #take(lane: Lane, frame: Uint8Array): void {
     if (this.#state !== "open") return;
-    this.#receivedFrames++;
-    this.#receivedBytes += frame.length;
+    this.#traffic.received(frame);
     this.#handlers.frame(lane, frame);
   }
 

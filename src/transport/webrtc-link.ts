@@ -1,4 +1,5 @@
 import { FrameReader } from "./framing.ts";
+import { Traffic } from "./traffic.ts";
 import {
   type CloseReason,
   type ConnectOptions,
@@ -80,11 +81,7 @@ export class WebRtcLink implements Link {
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
   #pumpDue = false;
   #polling = false;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-  #sentFrames = 0;
-  #receivedFrames = 0;
-  #droppedDatagrams = 0;
+  readonly #traffic = new Traffic();
 
   constructor(host: LinkHost, options: ConnectOptions, handlers: LinkHandlers) {
     this.#host = host;
@@ -124,11 +121,10 @@ export class WebRtcLink implements Link {
     checkSize(lane, frame);
     if (this.#state !== "open") return;
     if (lane === "datagram" && !this.#datagram?.send(frame)) {
-      this.#droppedDatagrams++;
+      this.#traffic.droppedDatagrams++;
       return;
     }
-    this.#sentFrames++;
-    this.#sentBytes += frame.length;
+    this.#traffic.sent(frame);
     if (lane === "datagram") return;
     this.#queues[lane].push(frame);
     if (!this.#queues[lane].isWaiting) this.#pumpSoon();
@@ -148,14 +144,7 @@ export class WebRtcLink implements Link {
   }
 
   stats(): LinkStats {
-    return {
-      sentBytes: this.#sentBytes,
-      receivedBytes: this.#receivedBytes,
-      sentFrames: this.#sentFrames,
-      receivedFrames: this.#receivedFrames,
-      bufferedBytes: this.#queues.reliable.bytes + this.#queues.unordered.bytes,
-      droppedDatagrams: this.#droppedDatagrams,
-    };
+    return this.#traffic.stats(this.#queues.reliable.bytes + this.#queues.unordered.bytes);
   }
 
   async #start(): Promise<void> {
@@ -255,8 +244,7 @@ export class WebRtcLink implements Link {
 
   #deliver(lane: Lane, frame: Uint8Array): void {
     if (this.#state !== "open") return;
-    this.#receivedFrames++;
-    this.#receivedBytes += frame.length;
+    this.#traffic.received(frame);
     this.#handlers.frame(lane, frame);
   }
 

@@ -1,7 +1,6 @@
 // Members that have no way to each other but a TURN server, with the credentials that their signaling server hands them.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import process from "node:process";
@@ -12,6 +11,7 @@ import { hostOfNode } from "../../src/runtime/host.node.ts";
 import type { IceServer } from "../../src/runtime/host.ts";
 import { nodeWebSocket } from "../../src/signaling/websocket.node.ts";
 import { MemoryNetwork, memoryTransport } from "../../src/transport/memory.ts";
+import { freePort } from "../support/free-port.ts";
 import { allLinked } from "../support/memory-mesh.ts";
 import { startServer, within } from "./signaling-support.ts";
 
@@ -22,16 +22,6 @@ function ownAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const other = all.find((one) => !one.internal && one.family === "IPv4");
   return other?.address ?? "127.0.0.1";
-}
-
-async function freePort(host: string): Promise<number> {
-  return await new Promise((resolve) => {
-    const server = createServer().listen(0, host, () => {
-      const address = server.address();
-      const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** A coturn that ends with the test. Gives its URL, and what it prints. */

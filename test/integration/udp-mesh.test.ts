@@ -12,8 +12,8 @@ import {
   type UdpOptions,
   udpTransport,
 } from "../../src/index.node.ts";
+import { freePort } from "../support/free-port.ts";
 import { allKnown, allLinked, Cluster, isLinked, until } from "../support/memory-mesh.ts";
-import { freePort } from "../support/udp-ends.ts";
 import { Nat } from "../support/udp-nat.ts";
 import { NO_WRTC, runNode } from "./cli-support.ts";
 

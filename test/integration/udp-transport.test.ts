@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
 import { DATAGRAM_BYTES_MAX, FRAME_BYTES_MAX, SEAL_BYTES } from "../../src/transport/transport.ts";
 import { openSockets } from "../../src/transport/udp/sockets.ts";
+import { freePort } from "../support/free-port.ts";
 import {
   arriveBothWays,
   arrives,
   dial,
-  freePort,
   Listener,
   linked,
   strangerAt,

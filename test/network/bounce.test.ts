@@ -1,28 +1,23 @@
 // An interface that goes down and comes up again.
 import { beforeEach, expect, test } from "vitest";
-import { each, idsOf, without } from "../support/actors.ts";
+import { each, without } from "../support/actors.ts";
 import { Lab } from "../support/lab/lab.ts";
 import {
   allAlive,
   allReach,
+  BOUND_MS,
   downs,
-  kindsOf,
+  fullMesh,
   type LabActor,
-  membersOverUdp,
 } from "../support/lab/members.ts";
 import { needLab } from "../support/lab/rights.ts";
 
 beforeEach(({ skip }) => needLab(skip));
 
-const BOUND_MS = 30_000;
-
 async function five(): Promise<{ all: LabActor[]; bounced: LabActor; rest: LabActor[] }> {
   const lab = await Lab.start();
-  const all = await membersOverUdp(await lab.hosts(5));
-  await allAlive(all, BOUND_MS);
-  await each(all, (one) => one.member.untilLinked(idsOf(without(all, one)), BOUND_MS));
-  await allReach(all, "before", BOUND_MS);
-  expect(await kindsOf(all)).toEqual(["udp"]);
+  const all = await fullMesh(await lab.hosts(5));
+  await allReach(all, "before");
   const bounced = all[4] as LabActor;
   return { all, bounced, rest: without(all, bounced) };
 }
@@ -30,7 +25,7 @@ async function five(): Promise<{ all: LabActor[]; bounced: LabActor; rest: LabAc
 test("an interface is down for a second and a half: nobody is held for dead, and all goes on", async () => {
   const { all, bounced } = await five();
   await bounced.host.bounce(1_500);
-  await allReach(all, "after", BOUND_MS);
+  await allReach(all, "after");
   expect(await downs(all)).toEqual(all.map(() => []));
 });
 
@@ -46,8 +41,8 @@ test.each([
   // It has new links, since nothing comes from where the old ones were.
   await bounced.member.untilLostLinks(lost + rest.length, BOUND_MS);
   await each(rest, ({ member }) => member.untilState(bounced.id, "alive", BOUND_MS));
-  await allAlive(all, BOUND_MS);
-  await allReach(all, "after", BOUND_MS);
+  await allAlive(all);
+  await allReach(all, "after");
   // Who is back is who was there before, started once.
   const entries = await each(rest, async ({ member }) => await member.peers());
   for (const peers of entries) {

@@ -2,7 +2,14 @@
 import { beforeEach, expect, test } from "vitest";
 import { allTalk, each } from "../support/actors.ts";
 import { Lab } from "../support/lab/lab.ts";
-import { allAlive, downs, kindsOf, type LabActor, memberAt } from "../support/lab/members.ts";
+import {
+  allAlive,
+  BOUND_MS,
+  downs,
+  kindsOf,
+  type LabActor,
+  memberAt,
+} from "../support/lab/members.ts";
 import type { NatKind } from "../support/lab/nat.ts";
 import { needLab } from "../support/lab/rights.ts";
 import { startSignaling, startTurn } from "../support/lab/servers.ts";
@@ -11,7 +18,6 @@ import type { MemberOptions } from "../support/member.ts";
 
 beforeEach(({ skip }) => needLab(skip));
 
-const BOUND_MS = 30_000;
 /** As long as it is by default: what is tried first must leave time for what is tried next. */
 const JOIN_TIMEOUT_MS = 15_000;
 
@@ -77,7 +83,7 @@ test("members over UDP behind NATs of both kinds reach one in public, and each o
     memberAt(host, { udp: { port: 7_946 }, seeds: [seed] }),
   );
   const all = [first, ...others];
-  await allAlive(all, BOUND_MS);
+  await allAlive(all);
   await allTalk(all, "hello");
   for (const { member } of others) expect((await member.self()).links).toEqual([first.id]);
   expect(await kindsOf(all)).toEqual(["udp"]);

@@ -5,6 +5,7 @@ import { Lab } from "../support/lab/lab.ts";
 import {
   allAlive,
   allReach,
+  BOUND_MS,
   downs,
   kindsOf,
   type LabActor,
@@ -14,13 +15,11 @@ import { needLab } from "../support/lab/rights.ts";
 
 beforeEach(({ skip }) => needLab(skip));
 
-const BOUND_MS = 30_000;
-
 test("two members of six lose their link one way: they reach each other over the others, and nobody is held for dead", async () => {
   const lab = await Lab.start();
   const hosts = await lab.hosts(6);
   const all = await membersOverUdp(hosts);
-  await allAlive(all, BOUND_MS);
+  await allAlive(all);
   const [, , deaf, heard] = all as [LabActor, LabActor, LabActor, LabActor];
   await each([deaf, heard], ({ member }) =>
     member.untilLinked(
@@ -35,7 +34,7 @@ test("two members of six lose their link one way: they reach each other over the
   // Both ends give the link up, and not each other.
   await deaf.member.untilUnlinked(heard.id, BOUND_MS);
   await heard.member.untilUnlinked(deaf.id, BOUND_MS);
-  await allReach(all, "around", BOUND_MS);
+  await allReach(all, "around");
   await deaf.member.send(heard.id, "to you", 1);
   await heard.member.send(deaf.id, "to you", 2);
   expect(await downs(all)).toEqual(all.map(() => []));

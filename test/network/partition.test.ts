@@ -5,27 +5,23 @@ import { Lab } from "../support/lab/lab.ts";
 import {
   allAlive,
   allReach,
+  BOUND_MS,
   downs,
-  kindsOf,
+  fullMesh,
   type LabActor,
-  membersOverUdp,
 } from "../support/lab/members.ts";
 import { needLab } from "../support/lab/rights.ts";
 
 beforeEach(({ skip }) => needLab(skip));
 
-const BOUND_MS = 30_000;
 const TICKS = 60;
 const TICK_MS = 1_000;
 
 test("six and six, parted for a minute in which both write, are one mesh again and know everything", async () => {
   const lab = await Lab.start();
   const hosts = await lab.hosts(12);
-  const all = await membersOverUdp(hosts);
   // Who has links with the other side alone is cut off from its own, too, until it has found it anew.
-  await each(all, (one) => one.member.untilLinked(idsOf(without(all, one)), BOUND_MS));
-
-  expect(await kindsOf(all)).toEqual(["udp"]);
+  const all = await fullMesh(hosts);
   await lab.partition(hosts.slice(0, 6), hosts.slice(6));
   const sides = [all.slice(0, 6), all.slice(6)];
   await each(sides, async (side) => {
@@ -35,7 +31,7 @@ test("six and six, parted for a minute in which both write, are one mesh again a
     await each(side, ({ member }) => member.untilAll(others, "down", BOUND_MS));
     await writer.member.configure(writer.name, "written while parted");
     await writer.member.configure("disputed", writer.name);
-    await allReach(side, "parted", BOUND_MS);
+    await allReach(side, "parted");
     const lasts = TICKS * TICK_MS + BOUND_MS;
     await each(without(side, writer), ({ member }) =>
       member.untilKnown(writer.id, "tick", TICKS, lasts),
@@ -48,7 +44,7 @@ test("six and six, parted for a minute in which both write, are one mesh again a
   }
 
   await lab.heal();
-  await allAlive(all, BOUND_MS);
+  await allAlive(all);
   await each(all, async ({ member, id: own }) => {
     const others = all.filter(({ id }) => id !== own);
     await each(others, ({ id, name }) => member.untilKnown(id, "parted", name, BOUND_MS));
@@ -58,7 +54,7 @@ test("six and six, parted for a minute in which both write, are one mesh again a
       if (writer.id !== own) await member.untilKnown(writer.id, "tick", TICKS, BOUND_MS);
     }
   });
-  await allReach(all, "together", BOUND_MS);
+  await allReach(all, "together");
   const configurations = await each(all, ({ member }) => member.configuration());
   expect(new Set(configurations.map((one) => JSON.stringify(sorted(one)))).size).toBe(1);
 });

@@ -1,7 +1,7 @@
 /** Ends of links over UDP and TCP, without a mesh around them. */
 
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { LinkEnd } from "../../src/testing/link-end.ts";
 import type { Lane, Link, LinkHandlers, Transport } from "../../src/transport/transport.ts";
@@ -110,16 +110,6 @@ export async function arriveBothWays(near: LinkEnd, far: LinkEnd): Promise<void>
     await arrives(near, far, lane);
     await arrives(far, near, lane);
   }
-}
-
-/** A port that is free for the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** A stranger's connection. */

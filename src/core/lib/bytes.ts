@@ -11,6 +11,16 @@ const EMPTY = new Uint8Array(0);
 /** A larger buffer is not kept for the next message. */
 const KEEP_BYTES = 65_536;
 
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 export class Writer {
   #bytes = new Uint8Array(256);
   #length = 0;

@@ -5,6 +5,7 @@
  * that the other end has not acknowledged as whole would fit together with it.
  */
 
+import { concat } from "../lib/bytes.ts";
 import type { Lane } from "../machine.ts";
 import type { FrameCodec } from "../wire/codec.ts";
 import { FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, type MessageOf } from "../wire/messages.ts";
@@ -121,7 +122,7 @@ export class Assembly {
     if (--unfinished.missing > 0) return "more";
     this.#unfinished.delete(message);
     this.#fragments -= count;
-    return join(unfinished.chunks as Uint8Array[]);
+    return concat(...(unfinished.chunks as Uint8Array[]));
   }
 
   #begin(message: number, count: number): Unfinished | undefined {
@@ -131,14 +132,4 @@ export class Assembly {
     this.#unfinished.set(message, unfinished);
     return unfinished;
   }
-}
-
-function join(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }

@@ -1,5 +1,6 @@
 /** One link: its connection while it opens, then the frames on it and the datagrams beside it. */
 
+import { Traffic } from "../traffic.ts";
 import {
   type CloseReason,
   checkSize,
@@ -38,11 +39,7 @@ export class UdpLink implements Link {
   #stream: FrameStream | undefined;
   #path: DatagramPath | undefined;
   #openTimer: ReturnType<typeof setTimeout> | undefined;
-  #sentBytes = 0;
-  #receivedBytes = 0;
-  #sentFrames = 0;
-  #receivedFrames = 0;
-  #droppedDatagrams = 0;
+  readonly #traffic = new Traffic();
 
   constructor(host: LinkHost) {
     this.#host = host;
@@ -102,11 +99,10 @@ export class UdpLink implements Link {
     checkSize(lane, frame, SEAL_BYTES);
     if (this.#state !== "open") return;
     if (lane === "datagram" && !this.#sendDatagram(frame)) {
-      this.#droppedDatagrams++;
+      this.#traffic.droppedDatagrams++;
       return;
     }
-    this.#sentFrames++;
-    this.#sentBytes += frame.length;
+    this.#traffic.sent(frame);
     if (lane !== "datagram") this.#stream?.send(lane, frame, true);
   }
 
@@ -131,21 +127,14 @@ export class UdpLink implements Link {
   }
 
   stats(): LinkStats {
-    return {
-      sentBytes: this.#sentBytes,
-      receivedBytes: this.#receivedBytes,
-      sentFrames: this.#sentFrames,
-      receivedFrames: this.#receivedFrames,
-      bufferedBytes: this.#stream?.bufferedBytes ?? 0,
-      droppedDatagrams: this.#droppedDatagrams,
-    };
+    return this.#traffic.stats(this.#stream?.bufferedBytes ?? 0);
   }
 
   #sendDatagram(frame: Uint8Array): boolean {
     const target = this.#path?.target;
     if (target !== undefined) {
       return this.#sendTo(target, DATAGRAM_KINDS.frame, frame, () => {
-        this.#droppedDatagrams++;
+        this.#traffic.droppedDatagrams++;
       });
     }
     return this.#beside("datagram", frame);
@@ -176,8 +165,7 @@ export class UdpLink implements Link {
   }
 
   #deliver(lane: Lane, frame: Uint8Array): void {
-    this.#receivedFrames++;
-    this.#receivedBytes += frame.length;
+    this.#traffic.received(frame);
     this.#handlers.frame(lane, frame);
   }
 

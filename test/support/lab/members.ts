@@ -13,6 +13,9 @@ export interface LabActor extends Actor {
   readonly process: ChildProcess;
 }
 
+/** How long anything may take, ms. */
+export const BOUND_MS = 30_000;
+
 const PORT = 7_946;
 
 /** Long, so that nobody is refused for it where much is lost. */
@@ -51,6 +54,15 @@ export async function membersOverUdp(hosts: readonly Host[]): Promise<LabActor[]
   return [await start(first, []), ...(await Promise.all(others.map((host) => start(host, seeds))))];
 }
 
+/** As {@link membersOverUdp}, each linked with all others, as a dozen are once they have settled. */
+export async function fullMesh(hosts: readonly Host[]): Promise<LabActor[]> {
+  const all = await membersOverUdp(hosts);
+  await allAlive(all);
+  await each(all, (one) => one.member.untilLinked(idsOf(without(all, one)), BOUND_MS));
+  expect(await kindsOf(all)).toEqual(["udp"]);
+  return all;
+}
+
 /** Whom each of these has held for dead. */
 export async function downs(some: readonly Actor[]): Promise<string[][]> {
   return await each(some, async ({ member }) => {
@@ -66,12 +78,12 @@ export async function kindsOf(some: readonly Actor[]): Promise<string[]> {
 }
 
 /** Each sees all others. */
-export async function allAlive(some: readonly Actor[], ms: number): Promise<void> {
+export async function allAlive(some: readonly Actor[], ms = BOUND_MS): Promise<void> {
   await each(some, (one) => one.member.untilAll(idsOf(without(some, one)), "alive", ms));
 }
 
 /** What each sets all others know, and what each says all others hear, once. */
-export async function allReach(some: readonly Actor[], name: string, ms: number): Promise<void> {
+export async function allReach(some: readonly Actor[], name: string, ms = BOUND_MS): Promise<void> {
   await each(some, (one) => one.member.set(name, one.name));
   await each(some, (one) => one.member.say(name, one.name));
   await each(some, async ({ member, id: own }) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { concat, NoiseHandshake, nonce, rekeyed } from "../../../src/session/noise.ts";
+import { concat } from "../../../src/core/lib/bytes.ts";
+import { NoiseHandshake, nonce, rekeyed } from "../../../src/session/noise.ts";
 import { primitives as noble } from "../../../src/session/primitives.noble.ts";
 import { primitives as node } from "../../../src/session/primitives.node.ts";
 import { KEY_BYTES, type Primitives } from "../../../src/session/primitives.ts";

@@ -1,7 +1,7 @@
 // The wire as it was recorded: what this version says is what it always said, and what it was told it understands.
 import { expect, test } from "vitest";
+import { concat } from "../../../src/core/lib/bytes.ts";
 import { Greeting } from "../../../src/session/greeting.ts";
-import { concat } from "../../../src/session/noise.ts";
 import { primitives } from "../../../src/session/primitives.node.ts";
 import { laneKeys, Opener } from "../../../src/session/sealing.ts";
 import { sessionOf } from "../../support/sessions.ts";
