@@ -32,7 +32,7 @@ interface Want {
 interface Proposal {
   readonly job: Job;
   readonly epoch: number;
-  readonly before: JobState;
+  readonly placement: Placement;
   readonly at: number;
   readonly want: Want;
   readonly votes: Set<string>;
@@ -111,6 +111,9 @@ export class Custodian {
 
   /** The job is not held any more. */
   forgotten(job: Job): void {
+    const proposal = this.#proposals.get(job.id);
+    if (proposal !== undefined) proposal.want.asked--;
+    this.#proposals.delete(job.id);
     if (job.stage === "ready") this.#of(job.channel).waiting--;
     job.stage = "idle";
     this.#ground.deadlines.clear(`job:${job.id}`);
@@ -252,10 +255,16 @@ export class Custodian {
 
   #propose(job: Job, want: Want, now: number): void {
     const { host, ledger, mail } = this.#ground;
-    const { stores, number } = job.placement;
+    const { placement } = job;
+    const { stores, number } = placement;
     const place = ownPlace(this.#ground, stores);
+    if (place < 0) {
+      // It has other stores since it was ready.
+      job.stage = "idle";
+      return;
+    }
     const holderGeneration = this.#generationOf(want.member);
-    const epoch = nextEpoch(job.state.epoch, job.placement, place);
+    const epoch = nextEpoch(job.state.epoch, placement, place);
     const attempts = job.state.attempts + 1;
     const vote = {
       job: job.id,
@@ -265,7 +274,6 @@ export class Custodian {
       holder: want.member,
       holderGeneration,
     };
-    const before = job.state;
     want.credit--;
     want.load++;
     job.stage = "asked";
@@ -275,7 +283,8 @@ export class Custodian {
     }
     want.asked++;
     const [votes, against] = [new Set<string>(), new Set<string>()];
-    const proposal: Proposal = { job, epoch, before, at: now, want, votes, against, againAt: 0 };
+    const counting = { votes, against, againAt: 0 };
+    const proposal: Proposal = { job, epoch, placement, at: now, want, ...counting };
     this.#proposals.set(job.id, proposal);
     for (const [, member] of replicasOf(this.#ground, stores)) {
       if (member !== host.id) mail.add(member, "vote", vote);
@@ -289,10 +298,11 @@ export class Custodian {
   }
 
   #count(proposal: Proposal): void {
-    const { job, votes, against, want } = proposal;
-    const { stores } = job.placement;
-    const majority = majorityOf(job.placement);
-    if (stores.length - against.size < majority) return this.#giveUp(proposal);
+    const { job, votes, against, want, placement } = proposal;
+    const majority = majorityOf(placement);
+    const hasMoved = job.placement.number !== placement.number;
+    if (hasMoved || placement.stores.length - against.size < majority)
+      return this.#giveUp(proposal);
     if (votes.size < majority) return;
     this.#proposals.delete(job.id);
     const channel = this.#of(job.channel);
