@@ -64,8 +64,9 @@ export class Incoming {
     const isSelf = hello.name.equals(this.#host.self);
     if (isSelf || !this.#host.accepts()) {
       const answer = isSelf ? "self" : "full";
-      socket.end(encodeReply({ answer, id: Buffer.alloc(ID_BYTES) }));
-      return;
+      socket.write(encodeReply({ answer, id: Buffer.alloc(ID_BYTES) }));
+      // It keeps no place here by not ending its side.
+      return socket.destroySoon();
     }
     const greeted = this.#welcome(socket, hello, host, rest);
     readUse(
