@@ -5,6 +5,7 @@ import type { Heard, Known, Mesh, Peer } from "../../../src/index.ts";
 interface Types {
   state: { cursor: { x: number; y: number }; status?: string };
   events: { "chat.message": { text: string }; ping: undefined };
+  channels: { thumbnails: { image: string } };
 }
 
 /** Compiled, never called. */
@@ -38,6 +39,14 @@ function typed(mesh: Mesh<Types>, peer: Peer): void {
   expectTypeOf(mesh.hearOnce("chat.message")).resolves.toEqualTypeOf<Heard<{ text: string }>>();
   // @ts-expect-error no such name, and no pattern
   mesh.hear("chat.mesage", () => {});
+
+  const queue = mesh.channel("thumbnails", { kind: "queue" });
+  void queue.publish({ image: "cat.png" });
+  // @ts-expect-error not what its jobs carry
+  void queue.publish({ picture: "cat.png" });
+  queue.subscribe(({ data }) => expectTypeOf(data).toEqualTypeOf<{ image: string }>());
+  // @ts-expect-error no such channel
+  mesh.channel("thumbs", { kind: "queue" });
 }
 
 /** Without types everything goes. */
