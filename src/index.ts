@@ -3,6 +3,7 @@
 export { PARAMETERS } from "./core/config.ts";
 export type { QueueStats } from "./core/queue/contract.ts";
 export { HearsayError } from "./errors.ts";
+export type { Channel, ChannelHandler, ChannelOptions, Published } from "./mesh/channel.ts";
 export type { MeshEventName, MeshEvents } from "./mesh/events.ts";
 export type { Health, HealthState } from "./mesh/health.ts";
 export type { Heard, HearHandler, HearOptions } from "./mesh/hearing.ts";

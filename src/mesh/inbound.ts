@@ -10,7 +10,7 @@ import { Hearing } from "./hearing.ts";
 import { Knowing } from "./knowing.ts";
 import { leftMeanwhile, refusedGreeting, sendError } from "./mesh-errors.ts";
 import { MeshParts, type PartsContext } from "./parts.ts";
-import { PeerObject, Peers } from "./peers.ts";
+import { type Peer, PeerObject, Peers } from "./peers.ts";
 import { SharedConfig } from "./shared-config.ts";
 import { StateView } from "./state-view.ts";
 import { Streaming } from "./streaming.ts";
@@ -81,6 +81,8 @@ export class Inbound {
       ...context,
       self,
       peer: (id) => (id === self.id ? self : this.peers.get(id)),
+      stranger: (id) => this.#stranger(id),
+      unreadable: (from, name, reason) => this.#unread(from, name, reason),
       report: this.events.report,
     });
   }
@@ -187,10 +189,13 @@ export class Inbound {
     // Who said it to those who come later may be gone and forgotten.
     const peer = this.peers.get(from) ?? (late === undefined ? undefined : this.#stranger(from));
     if (peer === undefined) return;
-    this.hearing.tell({ name, value, from: peer, direct, lateMs: late, own: false }, (reason) => {
-      this.unreadable++;
-      this.#context.logger?.warn(`a message of ${peer.name} cannot be read`, { name, reason });
-    });
+    const message = { name, value, from: peer, direct, lateMs: late, own: false };
+    this.hearing.tell(message, (reason) => this.#unread(peer, name, reason));
+  }
+
+  #unread(from: Peer, name: string, reason: string): void {
+    this.unreadable++;
+    this.#context.logger?.warn(`a message of ${from.name} cannot be read`, { name, reason });
   }
 
   /** We say this: to those of our own handlers that asked for it, as the others get it. */

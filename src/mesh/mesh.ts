@@ -54,7 +54,7 @@ export class Mesh<T extends MeshTypes = MeshTypes> {
   readonly #life: Life;
   readonly #inbound: Inbound;
   readonly #valueBytesMax: number;
-  /** A channel of this name: a work queue. */
+  /** A channel of this name: publish and subscribe, or a work queue. */
   readonly channel: OpenChannel<T>;
   /** The last health that was told. */
   #health = "";

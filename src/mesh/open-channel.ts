@@ -1,6 +1,8 @@
 /** Channels as far as a page needs them before the first is used; what they do is loaded with that one. */
 
 import { HearsayError } from "../errors.ts";
+import type { Channel, ChannelOptions } from "./channel.ts";
+import { lazyChannel } from "./lazy-channel.ts";
 import type { Unlisten } from "./listeners.ts";
 import type { MeshParts } from "./parts.ts";
 import { checkName } from "./pattern.ts";
@@ -17,22 +19,25 @@ import type { Reading } from "./reading.ts";
 import type { ChannelsOf, MeshTypes, NameOf } from "./typed.ts";
 import { encodeValue } from "./values.ts";
 
-/**
- * A work queue among all members that have opened it: each job is done by one of them, at least once. Opened again it is
- * the same one, with these options from now on.
- * @throws HearsayError `name:bad`
- */
-export type OpenChannel<T extends MeshTypes> = <N extends NameOf<ChannelsOf<T>>>(
-  name: N,
-  options: QueueOptions,
-) => Queue<ChannelsOf<T>[N]>;
+/** @throws HearsayError `name:bad`, `options:…` */
+export interface OpenChannel<T extends MeshTypes> {
+  /**
+   * A work queue among all members that have opened it: each job is done by one of them, at least once. Opened again
+   * it is the same one, with these options from now on.
+   */
+  <N extends NameOf<ChannelsOf<T>>>(name: N, options: QueueOptions): Queue<ChannelsOf<T>[N]>;
+  /** What is published in it, all hear that subscribe, and nobody else carries it. */
+  <N extends NameOf<ChannelsOf<T>>>(name: N, options?: ChannelOptions): Channel<ChannelsOf<T>[N]>;
+}
 
 export function openChannel(parts: MeshParts): OpenChannel<MeshTypes> {
-  return (name, options) => {
+  const open = (name: string, options: QueueOptions | ChannelOptions = {}): unknown => {
     checkName(name);
-    if (options.kind !== "queue") throw new HearsayError("options:kind", 'kind must be "queue"');
-    return lazyQueue(name, options, parts);
+    if (options.kind === "queue") return lazyQueue(name, options, parts);
+    if (options.kind === undefined) return lazyChannel(name, options, parts);
+    throw new HearsayError("options:kind", 'kind is "queue", or left out');
   };
+  return open as OpenChannel<MeshTypes>;
 }
 
 /** What only asks: it waits until there is somebody to ask. */

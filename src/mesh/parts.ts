@@ -30,6 +30,10 @@ export interface PartMesh {
   attach(make: MakePart): void;
   /** Gives the part's own events of this step, which are also told. @throws HearsayError `mesh:left` */
   command(command: unknown): readonly unknown[];
+  /** Somebody whom nobody knows any more. */
+  stranger(id: MemberId): Peer;
+  /** A value of this name came from somebody, and cannot be read. */
+  unreadable(from: Peer, name: string, reason: string): void;
   /** Something that the application is to know of, such as what its own code threw. */
   report(error: unknown): void;
 }

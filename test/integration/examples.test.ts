@@ -85,6 +85,16 @@ test.each([
     ],
   ],
   [
+    "newsroom",
+    [
+      "bob hears from ann: it rains",
+      "bob hears from ann: it pours",
+      "cleo hears late: it rains",
+      "cleo hears late: it pours",
+      "bob hears from cleo: the sun shines",
+    ],
+  ],
+  [
     "work-queue",
     [
       "the waiter has left",

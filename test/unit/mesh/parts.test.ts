@@ -13,6 +13,8 @@ function parts() {
     store: undefined,
     self: {} as Peer,
     peer: () => undefined,
+    stranger: (id) => ({ id }) as Peer,
+    unreadable: () => {},
     report: () => {},
     attach: (part) => void done.push(`attach ${part}`),
     command: (command) => {

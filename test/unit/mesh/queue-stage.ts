@@ -39,6 +39,8 @@ export function stage(store?: PartStore): Stage {
     store,
     self: { node: true } as Peer,
     peer: (id) => (id === PUBLISHER ? ({ id, name: "ann" } as Peer) : undefined),
+    stranger: (id) => ({ id }) as Peer,
+    unreadable: () => {},
     attach: () => {},
     command: (command) => {
       commands.push(command as QueueCommand);
