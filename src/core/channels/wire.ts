@@ -15,7 +15,14 @@ import {
   union,
   varint,
 } from "../wire/schema.ts";
-import { COMPARED_MAX, HISTORY_MAX, LOGS_MAX, NAME_BYTES_MAX, WINDOW_ENTRIES } from "./limits.ts";
+import {
+  COMPARED_MAX,
+  HISTORY_MAX,
+  HISTORY_MS_MAX,
+  LOGS_MAX,
+  NAME_BYTES_MAX,
+  WINDOW_ENTRIES,
+} from "./limits.ts";
 
 const VALUE_BYTES_MAX = 8_388_608;
 
@@ -72,7 +79,8 @@ export const encodeSubscription = (value: Subscription): Uint8Array => encode(su
 export function decodeSubscription(value: Uint8Array): Subscription | undefined {
   const decoded = decode(subscription, value);
   if (decoded === undefined) return undefined;
-  return { ...decoded, count: Math.min(decoded.count, HISTORY_MAX) };
+  const { count, ms } = decoded;
+  return { ...decoded, count: Math.min(count, HISTORY_MAX), ms: Math.min(ms, HISTORY_MS_MAX) };
 }
 
 /** What a proof of a message stands for. */
