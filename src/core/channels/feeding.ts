@@ -46,6 +46,12 @@ interface Follower {
   progressAt: number;
 }
 
+/** What all messages of a log have. */
+type Head = Pick<
+  MessageOf<"feed">,
+  "type" | "channel" | "publisher" | "generation" | "first" | "end"
+>;
+
 interface Elsewhere {
   readonly first: number;
   via: MemberId;
@@ -254,7 +260,7 @@ export class Feeding {
     });
   }
 
-  #head(first: number): Omit<MessageOf<"feed">, "from" | "via" | "entries"> {
+  #head(first: number): Head {
     const { channel, publisher, generation, end } = this.log;
     return { type: "feed", channel, publisher, generation, first, end };
   }
