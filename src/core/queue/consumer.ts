@@ -63,10 +63,12 @@ export class Consumer {
   readonly #held = new Map<JobId, Held>();
   readonly #settling = new Map<string, Settling>();
   readonly #due = new Set<Channel>();
-  #stamp = 0;
+  /** Begins anywhere, so that no answer to a former life fits. */
+  #stamp: number;
 
   constructor(ground: Ground) {
     this.#ground = ground;
+    this.#stamp = ground.host.rng.uint32();
   }
 
   subscribe(name: string, credit: number): void {
@@ -228,10 +230,12 @@ export class Consumer {
       // Whoever was asked goes to the end of the row.
       channel.work.delete(member);
       channel.work.set(member, waiting);
-      const stamp = ++this.#stamp;
+      this.#stamp = (this.#stamp + 1) >>> 0;
+      const stamp = this.#stamp;
       channel.offers.set(member, { stamp, at: now, credit });
       const { name, held: load } = channel;
-      mail.tell(member, { type: "want", channel: name, stamp, credit, load });
+      const generation = host.generation();
+      mail.tell(member, { type: "want", channel: name, generation, stamp, credit, load });
     }
   }
 

@@ -20,6 +20,8 @@ import type { Leased, MessageOf, Vote, Voted } from "./wire.ts";
 /** A consumer's wish for so many jobs. */
 interface Want {
   readonly member: MemberId;
+  /** Its life that wishes: a lease is that one's, and void when it is over. */
+  readonly generation: number;
   readonly stamp: number;
   readonly at: number;
   credit: number;
@@ -136,8 +138,10 @@ export class Custodian {
     this.#ground.deadlines.set(`job:${job.id}`, boundUntil(this.#ground, job));
   }
 
-  onWant(from: MemberId, { channel: name, stamp, credit, load }: MessageOf<"want">): void {
-    if (!this.#ground.holders.isLive(from)) return;
+  onWant(from: MemberId, want: MessageOf<"want">): void {
+    const { channel: name, generation, stamp, credit, load } = want;
+    const { holders } = this.#ground;
+    if (!holders.isLive(from) || holders.hasRestarted(from, generation)) return;
     const channel = this.#of(name);
     channel.poked.delete(from);
     channel.loads.set(from, load);
@@ -148,6 +152,7 @@ export class Custodian {
     else
       channel.wants.set(from, {
         member: from,
+        generation,
         stamp,
         at: now,
         credit,
@@ -263,7 +268,7 @@ export class Custodian {
       job.stage = "idle";
       return;
     }
-    const holderGeneration = this.#generationOf(want.member);
+    const holderGeneration = want.generation;
     const epoch = nextEpoch(job.state.epoch, placement, place);
     const attempts = job.state.attempts + 1;
     const vote = {
@@ -413,10 +418,6 @@ export class Custodian {
     const theirs = stateFromWire(head.state, host.now());
     this.#out.merge(job, head.placement, theirs);
     ledger.whenSafe(job, () => this.#out.duties(job));
-  }
-
-  #generationOf(member: MemberId): number {
-    return this.#ground.host.generationOf(member) ?? 0;
   }
 
   #of(name: string): Channel {

@@ -39,8 +39,8 @@ interface Peer {
 export interface PostOut {
   readonly rng: Rng;
   now(): number;
-  /** Up to which number all of our jobs are over. */
-  floor(): number;
+  /** Up to which number all of our jobs of this life are over. */
+  floor(): { readonly generation: number; readonly floor: number };
   isLive(member: MemberId): boolean;
 }
 
@@ -131,7 +131,7 @@ export class Post {
     let [items, bytes]: [WireRecord[], number] = [[], 0];
     const send = (): void => {
       if (items.length > 0) {
-        this.#mail.tell(to, { type: "put", floor: this.#out.floor(), items });
+        this.#mail.tell(to, { type: "put", ...this.#out.floor(), items });
       }
       [items, bytes] = [[], 0];
     };

@@ -86,7 +86,10 @@ export class Queue implements Part {
     this.#post = new Post(this.#ledger, this.#mail, this.#deadlines, {
       rng: host.rng,
       now,
-      floor: () => this.#ledger.over.floorOf(host.id, host.generation()),
+      floor: () => {
+        const generation = host.generation();
+        return { generation, floor: this.#ledger.over.floorOf(host.id, generation) };
+      },
       isLive: (member) => this.#holders.isLive(member),
     });
     this.ground = {

@@ -80,9 +80,9 @@ export class Replica {
     else if (isCustodian) this.#out.ready(job);
   }
 
-  onPut(from: MemberId, { floor, items }: MessageOf<"put">): void {
-    const generation = this.#ground.host.generationOf(from);
-    if (generation !== undefined) this.#ground.ledger.over.raise(from, generation, floor);
+  onPut(from: MemberId, { generation, floor, items }: MessageOf<"put">): void {
+    // The life is named: what was said in another one may be heard before, or long after, we know of that.
+    this.#ground.ledger.over.raise(from, generation, floor);
     for (const item of items) this.#take(from, item);
   }
 

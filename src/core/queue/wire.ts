@@ -108,8 +108,8 @@ function batch<T>(codec: Codec<T>): Codec<{ readonly items: readonly T[] }> {
 }
 
 const messages = {
-  /** Records, and up to which number all jobs of the sender's are over. */
-  put: struct({ floor: varint, items: list(record, MESSAGE_ITEMS_MAX) }),
+  /** Records, and up to which number all jobs that the sender published in this life are over. */
+  put: struct({ generation: varint, floor: varint, items: list(record, MESSAGE_ITEMS_MAX) }),
   have: batch(receipt),
   /** Over, and on the disks of all who must know it. */
   forget: batch(jobId),
@@ -117,8 +117,14 @@ const messages = {
   voted: batch(voted),
   /** There is work in a channel. */
   poke: struct({ channel: channelName, waiting: varint }),
-  /** So many more may come. */
-  want: struct({ channel: channelName, stamp: uint32, credit: varint, load: varint }),
+  /** So many more may come, to this life of the sender. */
+  want: struct({
+    channel: channelName,
+    generation: varint,
+    stamp: uint32,
+    credit: varint,
+    load: varint,
+  }),
   /** The answer to a `want`, in one message or several; what waits then. */
   lease: struct({
     channel: channelName,
