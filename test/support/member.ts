@@ -175,6 +175,21 @@ export class Member {
     await this.#running().say(name, patterned(size, seed));
   }
 
+  /** What is heard in a channel is written down by its name. */
+  async subscribe(channel: string, history: number): Promise<void> {
+    const news = this.#running().channel(channel, { history });
+    news.subscribe((data, from) => {
+      this.#heard.push({ from: from.id, name: channel, data: plain(data), direct: false });
+      this.#look();
+    });
+  }
+
+  /** Publishes 0, 1, 2, … one after another. */
+  async publishMany(channel: string, count: number, history: number): Promise<void> {
+    const news = this.#running().channel(channel, { history });
+    for (let i = 0; i < count; i++) await news.publish(i);
+  }
+
   async send(to: string, name: string, data: unknown): Promise<void> {
     await this.#running().send(to, name, data);
   }
