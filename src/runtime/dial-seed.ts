@@ -152,7 +152,7 @@ export class DialSeed implements Seed {
   }
 
   #failed(reason: string): void {
-    const ms = retryDelay(0, ++this.#failures, this.#backoff, Math.random()) ?? LOOK_MS;
+    const ms = retryDelay(0, ++this.#failures, this.#backoff, Math.random());
     this.#become("waiting", reason);
     this.#timer = setTimeout(() => this.#lookSoon(), ms);
   }

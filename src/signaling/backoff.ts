@@ -24,9 +24,10 @@ export const defaultBackoff: Backoff = {
 };
 
 /**
- * How long to wait after the `failures`th failure in a row (from 1), or `undefined` for never again.
+ * How long to wait after the `failures`th failure in a row (from 1).
  *
- * - `replaced`: a newer socket holds our id. Coming back would throw that one out, and the two would go on for ever.
+ * - `replaced`: a newer socket holds our id. Coming back throws that one out, so that is seldom done; but a server does
+ *   not ask for proof of an id, so it may be anybody's, and to stay away for good would be to its liking.
  * - `version`, `malformed`, `tooLarge`: one side would have to be updated first. Servers do get updated under
  *   long-lived members, so they look again, seldom.
  * - `unauthorized`: another token is needed, which may come. With the longest bound.
@@ -40,10 +41,9 @@ export function retryDelay(
   failures: number,
   backoff: Backoff,
   random: number,
-): number | undefined {
+): number {
   switch (code) {
     case CloseCode.replaced:
-      return undefined;
     case CloseCode.version:
     case CloseCode.malformed:
     case CloseCode.tooLarge:

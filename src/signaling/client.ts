@@ -30,7 +30,7 @@ export interface SignalingClientHandlers {
   ice(servers: readonly IceServer[]): void;
   /**
    * The connection ended or an attempt failed. `retryInMs` is when the next attempt starts; without it there is none,
-   * because the connection was paused or refused for good (`replaced`).
+   * because the connection was paused.
    */
   down(refusal: Refusal, retryInMs: number | undefined): void;
 }
@@ -223,10 +223,8 @@ class ReconnectingClient implements SignalingClient {
     this.#connection = undefined;
     const random = (this.#options.random ?? Math.random)();
     const retryInMs = retryDelay(refusal.code, this.#failures, this.#backoff, random);
-    this.#state = retryInMs === undefined ? "refused" : "waiting";
-    if (retryInMs !== undefined) {
-      this.#cancelRetry = this.#setTimer(() => this.#connect(), retryInMs);
-    }
+    this.#state = refusal.code === CloseCode.replaced ? "refused" : "waiting";
+    this.#cancelRetry = this.#setTimer(() => this.#connect(), retryInMs);
     this.#options.handlers.down(refusal, retryInMs);
   }
 
