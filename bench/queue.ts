@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ClassicLevel } from "classic-level";
-import { diskStore, join } from "../src/index.node.ts";
+import { diskStore, join, memoryStore } from "../src/index.node.ts";
 import { Stage, servePage } from "../test/support/stage.ts";
 import { fill, latencies, type Platform, type Rates, rates } from "./support/queue-side.ts";
 import { percentile, print, type Row, rowOf } from "./support/report.ts";
@@ -45,6 +45,20 @@ const node: Platform = {
       put: (key, value) => level.put(key, value, { sync: true }),
       remove: (key) => level.del(key, { sync: true }),
       close: () => level.close(),
+    };
+  },
+};
+
+/** Without a disk: what is left is our own work. */
+const memory: Platform = {
+  join,
+  storeOf: () => memoryStore(),
+  async raw() {
+    const store = await memoryStore()();
+    return {
+      put: (key, value) => store.write([{ key, value }]),
+      remove: (key) => store.write([{ key, value: undefined }]),
+      close: () => store.close(),
     };
   },
 };
@@ -102,6 +116,9 @@ async function memoryRow(): Promise<Row> {
 try {
   const rows = [
     ...rowsOf("Node", await rates(node, ms)),
+    ...rowsOf("Node, store in memory", await rates(memory, ms)).map(({ row, unit, ours }) =>
+      rowOf(row.replace(/, beside.*/, ""), unit, ours),
+    ),
     ...latencyRows("Node", await latencies(node, LATENCIES)),
     await memoryRow(),
     ...(await inChromium()),
