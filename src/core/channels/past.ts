@@ -32,6 +32,8 @@ export class Past {
   readonly #open = new Map<MemberId, number>();
   /** Until then others are asked, and waited for. */
   #until = 0;
+  /** The life of each publisher of which something is told. */
+  readonly #begun = new Map<MemberId, number>();
   /** The latest life of each publisher that was told of. */
   readonly #latest = new Map<MemberId, number>();
   #held: Arrival[] = [];
@@ -74,10 +76,14 @@ export class Past {
   }
 
   take(arrival: Arrival): void {
-    const { entry, late } = arrival;
-    if (late && (this.#wish === undefined || this.#since - entry.at > this.#wish.ms)) return;
-    if (!this.isHolding) return this.#pass(arrival);
-    this.#held.push(arrival);
+    const { entry, late, from, generation } = arrival;
+    const tooOld = this.#wish === undefined || this.#since - entry.at > this.#wish.ms;
+    // Times differ by how long each was on its way: what follows something that is told is told.
+    if (late && tooOld && this.#begun.get(from) !== generation) return;
+    this.#begun.set(from, generation);
+    const told = tooOld ? { ...arrival, late: false } : arrival;
+    if (!this.isHolding) return this.#pass(told);
+    this.#held.push(told);
     if (this.#held.length > HELD_MAX) this.release();
   }
 
