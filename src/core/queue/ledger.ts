@@ -45,6 +45,11 @@ interface Write {
   readonly hasBody: boolean;
 }
 
+interface Batch {
+  readonly writes: readonly Write[];
+  readonly gone: readonly string[];
+}
+
 export interface LedgerOut {
   readonly hasStore: boolean;
   now(): number;
@@ -70,7 +75,9 @@ export class Ledger {
   readonly #out: LedgerOut;
   readonly #waiting = new Map<Job, Then[]>();
   readonly #gone: string[] = [];
-  readonly #batches = new Map<number, readonly Write[]>();
+  /** What a failed store still has of jobs that are gone: deleted when it is tried again. */
+  readonly #left: string[] = [];
+  readonly #batches = new Map<number, Batch>();
   /** The last write of each job that is on its way. */
   readonly #written = new Map<Job, Write>();
 
@@ -204,6 +211,16 @@ export class Ledger {
     else this.#queue(job, then);
   }
 
+  /** Whether something is to be deleted that could not be. */
+  get isLeft(): boolean {
+    return this.#left.length > 0;
+  }
+
+  /** Tries again to delete what could not be deleted. */
+  sweep(): void {
+    this.#gone.push(...this.#left.splice(0));
+  }
+
   /** Gives to the store what waits, as far as it takes more. */
   flush(): void {
     while (this.#batches.size < STORES_AT_ONCE) {
@@ -220,7 +237,8 @@ export class Ledger {
   onStored(ticket: number, problem: StoreProblem | undefined): void {
     const batch = this.#batches.get(ticket);
     this.#batches.delete(ticket);
-    for (const write of batch ?? []) {
+    if (problem !== undefined) this.#left.push(...(batch?.gone ?? []));
+    for (const write of batch?.writes ?? []) {
       const { job, changes, thens, hasBody } = write;
       if (this.#written.get(job) === write) this.#written.delete(job);
       if (problem === undefined) {
@@ -256,11 +274,11 @@ export class Ledger {
         changes.push({ key: `j${job.id}`, value: undefined });
       }
     }
-    for (const id of this.#gone.splice(0)) {
-      if (this.jobs.has(id)) continue;
+    const gone = this.#gone.splice(0).filter((id) => !this.jobs.has(id));
+    for (const id of gone) {
       changes.push({ key: `s${id}`, value: undefined }, { key: `j${id}`, value: undefined });
     }
-    this.#batches.set(this.#out.store(changes), batch);
+    this.#batches.set(this.#out.store(changes), { writes: batch, gone });
   }
 
   #end(job: Job): void {

@@ -316,6 +316,7 @@ export class Queue implements Part {
     this.#letters.sweep(now);
     if (now < this.#sweepAt) return;
     this.#sweepAt = now + SWEEP_MS;
+    this.#ledger.sweep();
     this.#replica.sweep(now);
     this.#rehoming.sweep(now);
     this.#rehoming.grow();
@@ -388,7 +389,8 @@ export class Queue implements Part {
       this.#letters.isBusy;
     if (isBusy) {
       if (!this.#deadlines.has("tick")) this.#deadlines.set("tick", now + TICK_MS);
-    } else if (this.#ledger.jobs.size > 0) this.#deadlines.ensure("tick", now + SWEEP_MS);
+    } else if (this.#ledger.jobs.size > 0 || this.#ledger.isLeft)
+      this.#deadlines.ensure("tick", now + SWEEP_MS);
     const { next } = this.#deadlines;
     if (next === this.#nextAt) return;
     this.#nextAt = next;
