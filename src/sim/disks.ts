@@ -37,6 +37,8 @@ export class SimDisk {
   readonly entries = new Map<PartName, Map<string, Uint8Array>>();
   /** What was asked for and is not, in order. */
   readonly pending: Pending[] = [];
+  /** What makes it known again; undefined: none of its owners' parts has a name for it. */
+  storeId: string | undefined;
   /** Nothing more can be written, and why. */
   problem: StoreProblem | undefined;
 

@@ -41,6 +41,17 @@ const FIGURES: Readonly<Record<string, readonly string[]>> = {
   ],
   state: ["allKnowMs", "stalenessMsP99", "stalenessMsMax"],
   partition: ["healMs", "equalDigestsMs"],
+  queue: [
+    "published",
+    "confirmed",
+    "handled",
+    "repeated",
+    "dead",
+    "lost",
+    "redundantLeases",
+    "latencyMsP50",
+    "latencyMsP99",
+  ],
 };
 
 test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(
@@ -68,6 +79,7 @@ test("row 55: every scenario of the issue is there", () => {
     "mass-crash",
     "partition",
     "pause-grid",
+    "queue",
     "server-down",
     "sleep",
     "state",

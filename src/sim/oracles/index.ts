@@ -13,6 +13,10 @@ import { lives } from "./lives.ts";
 import type { MakeOracle } from "./oracle.ts";
 import { overlay } from "./overlay.ts";
 import { proofs } from "./proofs.ts";
+import { queueHandling } from "./queue-handling.ts";
+import { queueLeases } from "./queue-leases.ts";
+import { queueReceipts } from "./queue-receipts.ts";
+import { queueRest } from "./queue-rest.ts";
 import { replication } from "./replication.ts";
 import { streams } from "./streams.ts";
 import { trees } from "./trees.ts";
@@ -30,6 +34,10 @@ export const ORACLES: readonly MakeOracle[] = [
   lives,
   overlay,
   proofs,
+  queueHandling,
+  queueLeases,
+  queueReceipts,
+  queueRest,
   replication,
   streams,
   trees,

@@ -3,6 +3,7 @@
 import type { Violation } from "../oracles/oracle.ts";
 import { chaos } from "./chaos.ts";
 import { churn, crash, joinStorm, serverDown } from "./membership.ts";
+import { queue } from "./queue.ts";
 import { idle, partition } from "./quiet.ts";
 import type { Scenario } from "./scenario.ts";
 import { broadcast, massCrash, state } from "./spreading.ts";
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   state,
   serverDown,
   chaos,
+  queue,
 ];
 
 /** What a run has shown. The same settings give the same result, to the last bit of its hash. */
