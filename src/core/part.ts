@@ -58,7 +58,7 @@ export interface PartHost {
   readonly rng: Rng;
   /** Ms on the monotonic clock. */
   now(): number;
-  /** The time of day as the mesh has it, ms since 1970: for what outlives a start. It may jump. */
+  /** The time of day as this host has it, ms since 1970: for what outlives a start. It may jump, and be wrong. */
   wallMs(): number;
   /** The number of our start. */
   generation(): number;
