@@ -112,14 +112,14 @@ describe.each(SEEDS)("seed %i", (seed) => {
     [8, 0.2],
     [20, 0.05],
   ])(
-    "a crash among %i members is seen by all within 6 s, nobody else is accused; loss %f",
+    "a crash among %i members is seen by all within 6.5 s, nobody else is accused; loss %f",
     (count, loss) => {
       const world = grow(seed, count, { loss });
       world.run(3_000);
       const victim = world.members[seed % count] as SimMember;
       world.crash(victim);
       const seen = (): boolean => world.live().every((one) => stateOf(one, victim) === "down");
-      runUntil(world, "down everywhere", seen, 6_000);
+      runUntil(world, "down everywhere", seen, 6_500);
       world.run(20_000);
       for (const member of world.live()) {
         expect(kindsSeenBy(member).filter((kind) => kind === "down")).toHaveLength(1);

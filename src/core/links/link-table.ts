@@ -377,7 +377,7 @@ export class LinkTable {
 
   /** @param isOnly the other end says that it has no other link with us */
   #supersedes(link: Link, former: Link, isOnly: boolean): boolean {
-    if (former.generation !== link.generation) return false;
+    if (former.generation < link.generation) return false;
     const isGlare = link.openedAt - former.openedAt < GLARE_MS;
     return this.#out.isSilent(former.proven) || (isOnly && !isGlare);
   }
