@@ -110,7 +110,12 @@ export class Queues implements PartFace {
       });
       signal?.addEventListener("abort", abort, { once: true });
     });
-    this.#command({ ...question, ticket } as QueueCommand);
+    try {
+      this.#command({ ...question, ticket } as QueueCommand);
+    } catch (error) {
+      this.#asked.get(ticket)?.reject(error as Error);
+      this.#asked.delete(ticket);
+    }
     return await answered;
   }
 

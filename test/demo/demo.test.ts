@@ -264,7 +264,7 @@ test("row 45: whatever a peer sets and says, the page shows texts, clipped, and 
       hostile.say("work.done", data);
     }
     hostile.say("work.done", done);
-    hostile.channel("work", { kind: "queue", durable: false }).publish(markup);
+    await hostile.channel("work", { kind: "queue", durable: false }).publish(markup);
     hostile.say("chat.message", { text: markup + "m".repeat(50_000) });
     await expect.poll(() => saidIn(page), SOON).toEqual([expect.stringContaining(markup)]);
     await expect.poll(() => page.locator(".note").count(), SOON).toBe(1);
