@@ -79,8 +79,6 @@ export class Composition {
   forged = 0;
   /** Members that were cut off for what they did. */
   cutOff = 0;
-  /** What the host's own clock is ahead of that of the steps, ms. */
-  hostOffsetMs = 0;
   /** The time of the step that runs, ms. */
   now: number;
   stopped = false;
@@ -470,7 +468,6 @@ export class Composition {
     return new Parts(this.deadlines, rng, {
       id: this.#config.id,
       now: () => this.now,
-      wallMs: () => this.now + this.hostOffsetMs,
       generation: () => table.own.generation,
       member: (id) => table.get(id),
       members: () => table.others(),

@@ -167,7 +167,7 @@ export class Core implements Machine {
       case "online":
         return this.#layers.linking.retry(now);
       case "clock":
-        this.#layers.hostOffsetMs = input.wallMs - now;
+        this.#layers.parts.setClock(input.wallMs);
         return this.#layers.common.sharing.setClock(input.wallMs);
       case "restored":
         return this.#layers.common.restore(input.entries);

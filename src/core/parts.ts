@@ -21,7 +21,6 @@ import type { StateChange } from "./state/store.ts";
 export interface PartsOut {
   readonly id: MemberId;
   now(): number;
-  wallMs(): number;
   generation(): number;
   member(id: MemberId): Member | undefined;
   /** All others, and their states. */
@@ -42,11 +41,18 @@ export class Parts {
   readonly #parts = new Map<PartName, Part>();
   readonly #tickets = new Map<number, PartName>();
   #lastTicket = 0;
+  /** What the host's clock is ahead of that of the steps, ms. */
+  #aheadMs = 0;
 
   constructor(deadlines: Deadlines, rng: Rng, out: PartsOut) {
     this.#deadlines = deadlines;
     this.#rng = rng;
     this.#out = out;
+  }
+
+  /** It is `wallMs` o'clock by the host. */
+  setClock(wallMs: number): void {
+    this.#aheadMs = wallMs - this.#out.now();
   }
 
   has(name: PartName): boolean {
@@ -122,7 +128,7 @@ export class Parts {
       id: out.id,
       rng: this.#rng.fork(name),
       now: () => out.now(),
-      wallMs: () => out.wallMs(),
+      wallMs: () => out.now() + this.#aheadMs,
       generation: () => out.generation(),
       generationOf: (id) => {
         const member = out.member(id);
