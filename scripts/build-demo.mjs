@@ -20,7 +20,7 @@ export async function buildDemo(outDir) {
   await mkdir(outDir, { recursive: true });
   for (const file of await readdir(outDir)) if (CHUNK.test(file)) await rm(join(outDir, file));
   await build({
-    entryPoints: ["main.ts", "styles.css", "work/tile-worker.ts", "work/tiles.ts"].map((file) =>
+    entryPoints: ["main.ts", "styles.css", "tiling/tile-worker.ts", "tiling/tiles.ts"].map((file) =>
       join(source, file),
     ),
     outbase: source,

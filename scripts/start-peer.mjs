@@ -60,9 +60,9 @@ function takePart(mesh) {
 
 /** @param {import("hearsay").Mesh} mesh */
 async function work(mesh) {
-  /** @type {typeof import("../web-demo/work/tiles.ts")} */
+  /** @type {typeof import("../web-demo/tiling/tiles.ts")} */
   const { BEGUN, DONE, QUEUE, QUEUE_OPTIONS, renderTile } = await import(
-    new URL("../dist/demo/work/tiles.js", import.meta.url).href
+    new URL("../dist/demo/tiling/tiles.js", import.meta.url).href
   );
   mesh.channel(QUEUE, QUEUE_OPTIONS).subscribe(async ({ data }) => {
     const { picture, tile } = /** @type {{ picture: { scene: number }, tile: number }} */ (data);

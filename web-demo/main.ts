@@ -15,7 +15,7 @@ import { People } from "./people.ts";
 import { oncePerFrame } from "./repaint.ts";
 import { openSession } from "./session.ts";
 import { invitationIn, readSettings } from "./settings.ts";
-import { workPanel } from "./work/work-panel.ts";
+import { workPanel } from "./tiling/work-panel.ts";
 
 /** Round trips and links of others change without an event. */
 const TICK_MS = 1_000;

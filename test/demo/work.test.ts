@@ -8,7 +8,7 @@ import {
   DONE as RENDERED,
   renderTile,
   TILES,
-} from "../../web-demo/work/tiles.ts";
+} from "../../web-demo/tiling/tiles.ts";
 import { allTogether, DemoStage, nameOf, PHONE, SCREENSHOTS, SOON } from "./demo-stage.ts";
 import { faintTexts, unnamedControls } from "./in-page.ts";
 

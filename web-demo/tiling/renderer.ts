@@ -8,7 +8,7 @@ export function renderer(): Render {
   const render: Render = (scene, tile) =>
     new Promise((resolve, reject) => {
       // Made for the first tile: who renders nothing does not pay for it.
-      worker ??= new Worker("work/tile-worker.js", { type: "module" });
+      worker ??= new Worker("tiling/tile-worker.js", { type: "module" });
       worker.onmessage = ({ data }) => resolve(data);
       worker.onerror = () => reject(new Error("the worker of this page does not run"));
       worker.postMessage([scene, tile]);
